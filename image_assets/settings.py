@@ -1,0 +1,247 @@
+"""Every setting of the project, validated, in one place: the only reader of the environment.
+
+Here: names, defaults, validation, and the sandbox's addresses as a fallback. Not here: clients made from settings
+(``stores/``, ``vendors/``). An area asks for what it needs with `Settings.require`, so that a missing setting stops
+only the area that needs it, with a sentence that names the variable.
+
+Order of precedence: with ``IMAGE_ASSETS_ENV=sandbox`` and without an ``AWS_ENDPOINT_URL`` of your own, the addresses of
+the running sandbox; then environment variables; then the clone's ``.env`` file. Production never reads the sandbox's.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from image_assets.errors import SettingsError
+from image_assets.paths import checkout_root, default_state_dir
+from image_assets.redaction import register_secret
+
+# Pillow refuses to open an image of more than twice its MAX_IMAGE_PIXELS (PIL.Image, 2 x 89,478,485).
+PILLOW_PIXEL_CEILING = 178_956_970
+# A decoded image of this size takes 360 MB; it is also where Pillow begins to warn of decompression bombs.
+DEFAULT_MAX_IMAGE_PIXELS = 89_478_485
+
+
+def sandbox_file(state_dir: Path) -> Path:
+    """Where a running sandbox records its addresses (a JSON object of environment variables)."""
+    return state_dir / "sandbox" / "env.json"
+
+
+def read_sandbox_env(state_dir: Path) -> dict[str, str] | None:
+    """The environment of the sandbox that runs on ``state_dir``, or None when none is running there.
+
+    The sandbox holds a lock as long as its process lives: a recorded process id may be another process's by now.
+    """
+    record = sandbox_file(state_dir)
+    try:
+        recorded = json.loads(record.read_text(encoding="utf-8"))
+        lock = record.with_name("lock").open("rb")
+    except FileNotFoundError:
+        return None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return {str(name): str(value) for name, value in recorded["env"].items()}
+    return None
+
+
+class _SandboxSource(PydanticBaseSettingsSource):
+    """The running sandbox's addresses, unless the environment names an endpoint of its own.
+
+    They come as one set and before the environment: a bucket name left over in the shell must not meet the sandbox's
+    endpoint.
+    """
+
+    def __init__(self, settings_cls: type[BaseSettings], *others: PydanticBaseSettingsSource) -> None:
+        super().__init__(settings_cls)
+        self._others = others
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError("values are produced for all fields at once in __call__")
+
+    def __call__(self) -> dict[str, Any]:
+        known: dict[str, Any] = {}
+        for source in reversed(self._others):
+            known |= source()
+        if known.get("IMAGE_ASSETS_ENV", "sandbox") != "sandbox" or known.get("AWS_ENDPOINT_URL"):
+            return {}
+        return dict(read_sandbox_env(Path(known.get("IMAGE_ASSETS_STATE_DIR") or default_state_dir())) or {})
+
+
+class Settings(BaseSettings):
+    """All settings; build it with `load_settings`. Field aliases are the environment variables' names."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, env_file_encoding="utf-8", populate_by_name=False
+    )
+
+    environment: Literal["sandbox", "production"] = Field("sandbox", validation_alias="IMAGE_ASSETS_ENV")
+    state_dir: Path = Field(default_factory=default_state_dir, validation_alias="IMAGE_ASSETS_STATE_DIR")
+    frames_url: str = Field("", validation_alias="FRAMES_URL")
+
+    aws_region: str = Field("us-east-1", validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"))
+    aws_endpoint_url: str | None = Field(None, validation_alias="AWS_ENDPOINT_URL")
+    aws_access_key_id: SecretStr | None = Field(None, validation_alias="AWS_ACCESS_KEY_ID")
+    aws_secret_access_key: SecretStr | None = Field(None, validation_alias="AWS_SECRET_ACCESS_KEY")
+    aws_session_token: SecretStr | None = Field(None, validation_alias="AWS_SESSION_TOKEN")
+    s3_bucket: str | None = Field(None, validation_alias=AliasChoices("S3_BUCKET_NAME", "AWS_S3_BUCKET"))
+    requests_s3_bucket: str | None = Field(None, validation_alias="REQUESTS_S3_BUCKET")
+    sqs_queue_url: str | None = Field(None, validation_alias="SQS_QUEUE_URL")
+    database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
+    alert_webhook_url: SecretStr | None = Field(None, validation_alias="ALERT_WEBHOOK_URL")
+
+    deals_prefix: str = Field("images/deal/", validation_alias="DEALS_PREFIX")
+    deals_variant_set: str = Field("deals", validation_alias="DEALS_VARIANT_SET")
+    deals_workers: int = Field(8, ge=1, le=64, validation_alias="DEALS_WORKERS")
+    deals_check_sample: int = Field(5, ge=0, le=10_000, validation_alias="DEALS_CHECK_SAMPLE")
+    max_image_pixels: int = Field(
+        DEFAULT_MAX_IMAGE_PIXELS, ge=1, le=PILLOW_PIXEL_CEILING, validation_alias="MAX_IMAGE_PIXELS"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings passes it
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The running sandbox where it applies, the environment, ``.env``."""
+        sandbox = _SandboxSource(settings_cls, env_settings, dotenv_settings)
+        return (init_settings, sandbox, env_settings, dotenv_settings)
+
+    @field_validator("state_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        if not value.is_absolute():
+            raise ValueError(
+                f"must be an absolute path, not {str(value)!r}: a relative one would follow the working directory and "
+                "silently make a second instance"
+            )
+        return value
+
+    @field_validator("deals_prefix")
+    @classmethod
+    def _ends_with_slash(cls, value: str) -> str:
+        if not value.endswith("/") or value.startswith("/"):
+            raise ValueError(f"must end with / and not start with one, e.g. images/deal/, not {value!r}")
+        return value
+
+    def model_post_init(self, _context: Any, /) -> None:
+        """Register every secret for redaction, before anything can print it."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, SecretStr):
+                register_secret(value.get_secret_value())
+
+    @cached_property
+    def frames_location(self) -> str:
+        """Where Parquet frames live: ``FRAMES_URL`` (``s3://bucket/prefix`` or a folder), or below the state folder."""
+        return self.frames_url or str(self.state_dir / "frames")
+
+    def require(self, field: str) -> str:
+        """Return the plain value of a setting that has none by default.
+
+        Raises:
+            SettingsError: it is not set; the message names the variable and, in the sandbox, how to start it.
+        """
+        value = getattr(self, field)
+        if value is not None and value != "":
+            return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        if self.environment == "sandbox" and field in _SANDBOX_PROVIDES and not self.aws_endpoint_url:
+            raise no_sandbox_error()
+        raise SettingsError(f"{variable_name(field)} is not set.", hint=_HINTS.get(field, "Set it; see .env.example."))
+
+    def require_bucket(self) -> str:
+        """The deal images' bucket, after the guard of `require_aws`."""
+        self.require_aws()
+        return self.require("s3_bucket")
+
+    def require_aws(self) -> None:
+        """Guard every AWS client: sandbox mode never talks to the real AWS, production never to a stand-in.
+
+        Raises:
+            SettingsError: no sandbox is running, or the endpoint does not belong to the environment.
+        """
+        if self.environment == "production":
+            if self.aws_endpoint_url and _is_loopback(self.aws_endpoint_url):
+                raise SettingsError(
+                    f"AWS_ENDPOINT_URL is {self.aws_endpoint_url}, a stand-in on this machine, but IMAGE_ASSETS_ENV is "
+                    "production.",
+                    hint="Unset AWS_ENDPOINT_URL, or set IMAGE_ASSETS_ENV=sandbox.",
+                )
+            return
+        if not self.aws_endpoint_url:
+            raise no_sandbox_error()
+        if not _is_loopback(self.aws_endpoint_url):
+            raise SettingsError(
+                f"AWS_ENDPOINT_URL is {self.aws_endpoint_url}, which is not on this machine, but IMAGE_ASSETS_ENV is "
+                "sandbox.",
+                hint="Set IMAGE_ASSETS_ENV=production to work on it.",
+            )
+
+
+_SANDBOX_PROVIDES = {"s3_bucket", "requests_s3_bucket", "sqs_queue_url", "database_url"}
+
+_HINTS = {
+    "s3_bucket": "Set it to the bucket that holds the deal images.",
+    "sqs_queue_url": "Set it to the URL of the request queue.",
+    "database_url": "Set it to the project's own PostgreSQL, e.g. postgresql+psycopg://user:password@host/image_assets.",
+}
+
+
+def no_sandbox_error() -> SettingsError:
+    """The one sentence for a sandbox command without a sandbox."""
+    return SettingsError(
+        "No sandbox is running: start it with `image-assets sandbox up` in another terminal, or set "
+        "IMAGE_ASSETS_ENV=production to work with your own accounts.",
+        code="no_sandbox",
+    )
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # not an address at all; nothing it could name is this machine
+        return False
+    return host == "localhost" or host == "::1" or host.startswith("127.")
+
+
+def variable_name(field: str) -> str:
+    """The environment variable of a `Settings` field (the first of its names)."""
+    alias = Settings.model_fields[field].validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else str(alias)
+
+
+def load_settings() -> Settings:
+    """Read and validate all settings from the environment.
+
+    Raises:
+        SettingsError: a value is wrong; the message names every variable that is, never its value if it is a secret.
+    """
+    root = checkout_root()
+    env_file = root / ".env" if root else None
+    try:
+        return Settings(_env_file=env_file)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" for problem in error.errors()
+        )
+        raise SettingsError(f"Wrong settings: {problems}.", hint="See .env.example for what each accepts.") from None
+
+
+def settings_for(env: Mapping[str, str]) -> Settings:
+    """Settings with ``env`` in place of the environment's variables of the same names, e.g. a sandbox's addresses."""
+    return Settings.model_validate(dict(env))
