@@ -1,0 +1,124 @@
+"""SQL databases: engines made from URLs, and the project's own schema.
+
+Here: connecting, typed errors, migrations. Not here: an area's tables (its ``tables.py``, registered on `metadata`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
+from image_assets.errors import SettingsError, UnreachableError
+from image_assets.paths import PACKAGE
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+# Names every constraint, so that a migration can drop it on any database (SQLAlchemy, "Naming conventions").
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+CONNECT_TIMEOUT_S = 5
+MIGRATIONS = PACKAGE / "migrations"
+
+
+def parse_url(url: str, variable: str) -> URL:
+    """Check a database URL.
+
+    Raises:
+        SettingsError: it is not a URL, or names no driver; bare ``postgresql://`` means different drivers to different
+            libraries, so ours name it.
+    """
+    example = "postgresql+psycopg://user:password@host/database"
+    try:
+        parsed = make_url(url)
+        parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise SettingsError(
+            f"{variable} is not a usable database URL ({type(error).__name__}).", hint=f"Write it like {example}."
+        ) from None
+    if parsed.drivername == "postgresql":
+        raise SettingsError(f"{variable} names no driver.", hint=f"Write it like {example}.")
+    return parsed
+
+
+def make_engine(url: str, variable: str = "DATABASE_URL") -> sa.Engine:
+    """An engine that finds dead connections before using them and gives up connecting after 5 s.
+
+    Raises:
+        SettingsError: as for `parse_url`.
+    """
+    parsed = parse_url(url, variable)
+    arguments = {"connect_timeout": CONNECT_TIMEOUT_S} if parsed.get_backend_name() == "postgresql" else {}
+    return sa.create_engine(parsed, pool_pre_ping=True, connect_args=arguments)
+
+
+def check_connection(engine: sa.Engine, variable: str = "DATABASE_URL") -> None:
+    """Connect once.
+
+    Raises:
+        UnreachableError: the server did not answer, or refused the user.
+    """
+    try:
+        with engine.connect() as connection:
+            connection.execute(sa.text("SELECT 1"))
+    except OperationalError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise UnreachableError(
+            f"The database of {variable} can't be reached: {reason}.", hint="Check the URL and that the server runs."
+        ) from None
+
+
+def migrate(url: str) -> str:
+    """Bring the project's own database to the newest schema; safe to repeat. Returns the revision it is at.
+
+    Raises:
+        SettingsError, UnreachableError: as for `parse_url` and `check_connection`.
+    """
+    from alembic import command  # alembic costs 0.2 s that only `image-assets setup` should pay
+
+    engine = make_engine(url)
+    try:
+        check_connection(engine)
+        config = _alembic_config()
+        with engine.begin() as connection:
+            # One migration at a time, whoever starts it: the key is arbitrary but must never change.
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(7741120)"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+        return current_revision(engine) or ""
+    finally:
+        engine.dispose()
+
+
+def current_revision(engine: sa.Engine) -> str | None:
+    """The revision a database is at, or None when it was never migrated. Raises UnreachableError."""
+    from alembic.migration import MigrationContext
+
+    check_connection(engine)
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def head_revision() -> str:
+    """The newest revision there is."""
+    from alembic.script import ScriptDirectory
+
+    return str(ScriptDirectory.from_config(_alembic_config()).get_current_head())
+
+
+def _alembic_config() -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
