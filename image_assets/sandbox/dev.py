@@ -1,0 +1,93 @@
+"""``image-assets dev``: the sandbox and Dagster's web page on it, in one terminal.
+
+Here: starting and stopping both together. Not here: either of them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx2
+from rich.console import Console
+
+from image_assets.errors import PermanentError, SettingsError
+from image_assets.paths import checkout_root
+from image_assets.sandbox.server import Sandbox
+from image_assets.settings import load_settings
+
+READY_TIMEOUT_S = 180.0
+STOP_TIMEOUT_S = 30.0
+
+
+def dagster_env(root: Path, state_dir: Path) -> dict[str, str]:
+    """The environment Dagster needs: its home is the clone, its state an absolute folder below the state folder."""
+    dagster_state = state_dir / "dagster"
+    dagster_state.mkdir(parents=True, exist_ok=True)
+    return {
+        "DAGSTER_HOME": str(root),
+        "DAGSTER_STATE_DIR": str(dagster_state),
+        "IMAGE_ASSETS_STATE_DIR": str(state_dir),
+    }
+
+
+def run_dev(port: int) -> int:
+    """Run both until Ctrl-C, SIGTERM, or until Dagster ends by itself; returns the exit code.
+
+    Raises:
+        PermanentError: a sandbox runs already, or the package is not in a clone.
+        SettingsError: the settings say production.
+    """
+    settings = load_settings()
+    if settings.environment != "sandbox":
+        raise SettingsError("IMAGE_ASSETS_ENV is production.", hint="`image-assets dev` is for the sandbox: unset it.")
+    root = checkout_root()
+    if root is None:
+        raise PermanentError("`image-assets dev` needs a clone of the project.", hint="Use `dagster dev` instead.")
+    console = Console(stderr=True, highlight=False)
+    sandbox = Sandbox(settings.state_dir)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does
+    with sandbox:
+        console.print(f"Sandbox: S3 and SQS at {sandbox.env['AWS_ENDPOINT_URL']}")
+        dagster = _start_dagster(root, port, {**dagster_env(root, settings.state_dir), **sandbox.env})
+        try:
+            if _wait_ready(dagster, port):
+                console.print(f"Dagster: http://127.0.0.1:{port} (Ctrl-C stops everything)")
+            return dagster.wait()
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            _stop(dagster)
+
+
+def _start_dagster(root: Path, port: int, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workspace", str(root / "workspace.yaml")]
+    # A session of its own: Ctrl-C in the terminal reaches this process, which then stops Dagster in order.
+    return subprocess.Popen(command, cwd=root, env={**os.environ, **env}, start_new_session=True)
+
+
+def _wait_ready(dagster: subprocess.Popen[bytes], port: int) -> bool:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while dagster.poll() is None and time.monotonic() < deadline:
+        try:
+            if httpx2.get(f"http://127.0.0.1:{port}/server_info", timeout=2, trust_env=False).is_success:
+                return True
+        except httpx2.TransportError:
+            time.sleep(0.5)
+    return False
+
+
+def _stop(dagster: subprocess.Popen[bytes]) -> None:
+    if dagster.poll() is None:
+        dagster.send_signal(signal.SIGTERM)
+        try:
+            dagster.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(dagster.pid, signal.SIGKILL)
+            dagster.wait()

@@ -1,0 +1,201 @@
+"""The sandbox as a whole: S3, SQS and PostgreSQL with sample data, and the record other processes find it by.
+
+Here: starting, stopping and serving until a signal. Not here: the servers themselves (``aws.py``,
+``postgres.py``), what they hold (``resources.py``), and looking at a running one from outside
+(``status.py``).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Self
+
+from image_assets.errors import PermanentError
+from image_assets.redaction import register_secret
+from image_assets.sandbox import resources
+from image_assets.sandbox.aws import AwsServer
+from image_assets.sandbox.postgres import EmbeddedPostgres, stop_leftover
+from image_assets.sandbox.status import (
+    START_PATIENCE_S,
+    SandboxLock,
+    SandboxStatus,
+    running,
+    write_status,
+)
+from image_assets.settings import sandbox_file
+from image_assets.stores.sqs import ensure_queue
+
+REGION = "us-east-1"
+# The project's own database, and one for each system that is a separate one in production.
+DATABASES = ("app", "deals", "catalog", "redshift", "dagster")
+
+
+class Sandbox:
+    """Stand-ins on loopback, filled with sample data; use it as a context manager, or `start` and `stop`.
+
+    Its data lives as long as it runs. One runs per state folder.
+
+    Args:
+        state_dir: the state folder; everything of the sandbox is in its ``sandbox`` folder.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir
+        self.env: dict[str, str] = {}
+        self.databases: dict[str, str] = {}
+        self._lock = SandboxLock(state_dir)
+        self._aws = AwsServer()
+        self._postgres = EmbeddedPostgres(self._folder / "postgres")
+        self._started = False
+
+    @property
+    def _folder(self) -> Path:
+        return sandbox_file(self.state_dir).parent
+
+    def __enter__(self) -> Self:
+        if not self._started:
+            self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self, *, database: bool = True) -> None:
+        """Start everything, upload the sample data and record the addresses; returns when it is ready to use.
+
+        What an earlier sandbox left behind because its process was killed is cleaned up first.
+
+        Args:
+            database: whether to start PostgreSQL too.
+
+        Raises:
+            PermanentError: a sandbox runs on this state folder already, or a part of it does not start.
+        """
+        if not self._lock.acquire(START_PATIENCE_S):
+            raise self._already_running()
+        try:
+            sandbox_file(self.state_dir).unlink(missing_ok=True)
+            stop_leftover(self._folder / "postgres")
+            # PostgreSQL starts while the sample data is made.
+            with ThreadPoolExecutor(1, thread_name_prefix="sandbox-postgres") as executor:
+                databases = executor.submit(self._start_databases) if database else None
+                self._start_aws()
+            self.databases = databases.result() if databases else {}
+            if self.databases:
+                self.env["DATABASE_URL"] = self.databases["app"]
+            self._record(database)
+            self._started = True
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop everything and remove the record; safe to call again.
+
+        Raises:
+            PermanentError: PostgreSQL did not stop.
+        """
+        if not self._lock.held:
+            return
+        sandbox_file(self.state_dir).unlink(missing_ok=True)
+        try:
+            self._aws.stop()
+            self._postgres.stop()
+        finally:
+            self._started = False
+            self._lock.release()
+
+    def reset(self) -> int:
+        """Empty the buckets, upload the sample data again, and return the number of objects."""
+        return resources.reset(self.env)
+
+    def serve_forever(self, on_ready: Callable[[], None] | None = None) -> None:
+        """Start unless started, run until SIGINT or SIGTERM, then stop; call it from the main thread.
+
+        Args:
+            on_ready: called once it is ready, e.g. to print the addresses.
+
+        Raises:
+            PermanentError: as for `start` and `stop`.
+        """
+        with _stop_signals() as stopped:
+            try:
+                if not self._started:
+                    self.start()
+                if on_ready is not None:
+                    on_ready()
+                # An interrupt ends the wait at once; the event only gives it something to wait for.
+                stopped.wait()
+            except _StopRequested:
+                return
+            finally:
+                self.stop()
+
+    def _start_databases(self) -> dict[str, str]:
+        self._postgres.start()
+        return {name: self._postgres.create_database(name, secrets.token_hex(16)) for name in DATABASES}
+
+    def _start_aws(self) -> None:
+        self._aws.start()
+        self.env = {
+            "AWS_ENDPOINT_URL": self._aws.url,
+            "AWS_ACCESS_KEY_ID": f"SANDBOX{secrets.token_hex(6).upper()}",
+            "AWS_SECRET_ACCESS_KEY": secrets.token_hex(20),
+            "AWS_REGION": REGION,
+            "S3_BUCKET_NAME": resources.BUCKET,
+            "REQUESTS_S3_BUCKET": resources.REQUESTS_BUCKET,
+        }
+        register_secret(self.env["AWS_SECRET_ACCESS_KEY"])
+        resources.create_buckets(self.env)
+        self.env["SQS_QUEUE_URL"] = ensure_queue(resources.make_client(self.env, "sqs"), resources.QUEUE)
+        # moto keeps buckets for the life of the process: an earlier sandbox of this one may have left
+        # objects.
+        resources.reset(self.env)
+
+    def _record(self, database: bool) -> None:
+        pgdata = str(self._postgres.pgdata) if database else None
+        write_status(
+            self.state_dir,
+            SandboxStatus(pid=os.getpid(), pgdata=pgdata, env=self.env, databases=self.databases),
+        )
+
+    def _already_running(self) -> PermanentError:
+        status = running(self.state_dir)
+        who = f"process {status['pid']}" if status else "a process that is starting or stopping"
+        return PermanentError(
+            f"A sandbox runs on {self.state_dir} already ({who}).",
+            code="sandbox_running",
+            hint="Use it, or stop it with `image-assets sandbox down`.",
+        )
+
+
+class _StopRequested(BaseException):
+    """SIGINT or SIGTERM arrived; not an Exception, so that nothing on the way takes it for an error."""
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """Inside the block the first SIGINT or SIGTERM raises `_StopRequested`; then both are as before."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def request(_number: int, _frame: FrameType | None) -> None:
+        for each in numbers:  # an impatient second one must not interrupt the cleaning up
+            signal.signal(each, signal.SIG_IGN)
+        raise _StopRequested
+
+    before = {number: signal.signal(number, request) for number in numbers}
+    try:
+        yield threading.Event()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
