@@ -1,0 +1,122 @@
+"""CSV files of images to complete (spec 01: columns ``deal_id`` and ``image_id``).
+
+Here: reading and validating them, as streams. Not here: acting on them (``service.py``).
+"""
+
+from __future__ import annotations
+
+import csv
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from image_assets.deals.model import MAX_ID, ImageRef
+from image_assets.errors import InputError
+from image_assets.report import Outcome
+
+COLUMNS = ("deal_id", "image_id")
+
+
+@dataclass
+class Requests:
+    """The unique images a file asks for, and the rows that ask for none.
+
+    Ids are kept in two arrays of 8 bytes each: a million rows take 16 MB.
+    """
+
+    name: str
+    deals: array[int] = field(default_factory=lambda: array("q"))
+    images: array[int] = field(default_factory=lambda: array("q"))
+    rejected: list[Outcome] = field(default_factory=list[Outcome])
+
+    def __len__(self) -> int:
+        """Number of unique images."""
+        return len(self.deals)
+
+    def by_deal(self) -> Iterator[tuple[int, list[ImageRef]]]:
+        """Every deal once with its images, each in the order of the file."""
+        order = sorted(range(len(self.deals)), key=self.deals.__getitem__)
+        for deal_id, positions in groupby(order, key=self.deals.__getitem__):
+            yield deal_id, [ImageRef(deal_id, self.images[i]) for i in positions]
+
+    @classmethod
+    def of(cls, refs: Iterable[ImageRef], name: str) -> Requests:
+        """Requests for ``refs``, each once."""
+        requests = cls(name)
+        for ref in dict.fromkeys(refs):
+            requests.deals.append(ref.deal_id)
+            requests.images.append(ref.image_id)
+        return requests
+
+
+def read_requests(file: Iterable[bytes], name: str) -> Requests:
+    """Read a CSV file line by line.
+
+    Accepted: a byte-order mark, blank lines, more columns, any order of columns, duplicate rows (they collapse).
+    A row with a wrong id is rejected with file, line and reason; the others go on.
+
+    Args:
+        file: the file's lines.
+        name: what to call it in messages.
+
+    Raises:
+        InputError: the file is empty, lacks a column, is not UTF-8 or not CSV; nothing was read then.
+    """
+    requests = Requests(name)
+    reader = csv.reader(_decoded(file, name))
+    seen: set[int] = set()
+    try:
+        positions = _header(reader, name)
+        for row in reader:
+            if not any(cell.strip() for cell in row):
+                continue
+            ids = [row[i].strip() if i < len(row) else "" for i in positions]
+            problem = _problem(ids)
+            if problem:
+                where = f"{name}, line {reader.line_num}"
+                requests.rejected.append(Outcome.failed(where, InputError(f"{where}: {problem}.", code="bad_row")))
+                continue
+            deal_id, image_id = int(ids[0]), int(ids[1])
+            packed = deal_id << 63 | image_id
+            if packed not in seen:
+                seen.add(packed)
+                requests.deals.append(deal_id)
+                requests.images.append(image_id)
+    except csv.Error as error:
+        raise InputError(f"{name}, line {reader.line_num}: not CSV ({error}).", hint="Save it as plain CSV.") from None
+    return requests
+
+
+def _decoded(file: Iterable[bytes], name: str) -> Iterator[str]:
+    for number, line in enumerate(file, start=1):
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError:
+            raise InputError(f"{name}, line {number}: not UTF-8 text.", hint="Save it as CSV UTF-8.") from None
+
+
+def _header(reader: Iterator[list[str]], name: str) -> list[int]:
+    header = next((row for row in reader if any(cell.strip() for cell in row)), None)
+    if header is None:
+        raise InputError(f"{name} is empty.", hint=f"It needs the columns {' and '.join(COLUMNS)}.")
+    found = [cell.strip().lower() for cell in header]
+    missing = [column for column in COLUMNS if column not in found]
+    if missing:
+        raise InputError(
+            f"{name} has no column {' and no column '.join(missing)}; its first line has: {', '.join(header)}.",
+            code="missing_column",
+            hint=f"It needs the columns {' and '.join(COLUMNS)}, separated by commas.",
+        )
+    return [found.index(column) for column in COLUMNS]
+
+
+def _problem(ids: list[str]) -> str:
+    for column, text in zip(COLUMNS, ids, strict=True):
+        if not text:
+            return f"{column} is missing"
+        if not (text.isascii() and text.isdigit()):
+            return f"{column} {text!r} is not a positive whole number"
+        if not 1 <= int(text[:20]) <= MAX_ID:
+            return f"{column} {text!r} is not between 1 and {MAX_ID}"
+    return ""
