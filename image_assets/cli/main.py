@@ -1,0 +1,105 @@
+"""The top of the command line: ``demo``, ``dev``, ``setup``, ``doctor`` and the areas' sub-commands."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from image_assets.cli import deals, sandbox
+from image_assets.cli.common import EXIT_SOME_FAILED, EXIT_UNUSABLE, JsonOption, err, out, print_json
+from image_assets.errors import ImageAssetsError
+from image_assets.redaction import install_log_redaction, redact
+
+app = typer.Typer(
+    name="image-assets",
+    help="Keeps a merchant's product images complete, correct and in sync.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(deals.app, name="deals")
+app.add_typer(sandbox.app, name="sandbox")
+
+
+def main() -> None:
+    """Run the command line; every error ends as one readable message and an exit code."""
+    install_log_redaction()
+    try:
+        status = app(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_UNUSABLE)
+    except (click.Abort, KeyboardInterrupt):
+        err.print("Interrupted. What was done is kept; the same command goes on from there.")
+        sys.exit(130)
+    except ImageAssetsError as error:
+        err.print(f"[red]error:[/] {error.message}", soft_wrap=True, markup=True)
+        if error.hint:
+            err.print(error.hint, soft_wrap=True, markup=False)
+        sys.exit(EXIT_UNUSABLE)
+    except Exception as error:
+        import logging
+
+        logging.basicConfig()
+        logging.getLogger("image_assets").exception("Unexpected error")
+        err.print(f"Unexpected {type(error).__name__}: {redact(str(error))}", markup=False)
+        sys.exit(EXIT_UNUSABLE)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+@app.command()
+def demo(
+    report: Annotated[
+        Path | None, typer.Option(help="Folder of the HTML report.  [default: demo in the state folder]")
+    ] = None,
+) -> None:
+    """Run every area on the sample data, twice, and write an HTML report with pictures."""
+    from image_assets.sandbox.demo import run_demo
+
+    if not run_demo(report):
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option(help="Port of Dagster's web page.")] = 3000,
+) -> None:
+    """Start the sandbox and Dagster's web page on it, until Ctrl-C."""
+    from image_assets.sandbox.dev import run_dev
+
+    raise typer.Exit(run_dev(port))
+
+
+@app.command()
+def setup() -> None:
+    """Create what the project needs in its own database and queue; safe to repeat."""
+    from image_assets.settings import load_settings
+    from image_assets.setup import run_setup
+
+    for line in run_setup(load_settings()):
+        out.print(line)
+
+
+@app.command()
+def doctor(json: JsonOption = False) -> None:
+    """Check every configured system: what works, what does not, and what to do."""
+    from image_assets.cli.common import make_table
+    from image_assets.settings import load_settings
+    from image_assets.setup import State, examine
+
+    findings = list(examine(load_settings()))
+    if json:
+        print_json({"findings": [finding.as_dict() for finding in findings]})
+    else:
+        table = make_table("system", "state", "what to do or know")
+        table.columns[1].justify = table.columns[2].justify = "left"
+        colours = {State.OK: "green", State.OFF: "yellow", State.BROKEN: "red"}
+        for finding in findings:
+            table.add_row(finding.system, f"[{colours[finding.state]}]{finding.state.value}[/]", finding.detail)
+        out.print(table)
+    if any(finding.state is State.BROKEN for finding in findings):
+        raise typer.Exit(EXIT_SOME_FAILED)
