@@ -5,6 +5,7 @@ Here: the writes. Not here: deciding what to write (``plan.py``), or in what ord
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -16,13 +17,15 @@ from image_assets.report import Outcome, Status
 from image_assets.settings import DEFAULT_MAX_IMAGE_PIXELS
 from image_assets.stores.s3 import ObjectStore
 
+_log = logging.getLogger(__name__)
+
 GENERATED = "variants_generated"
 EXISTING = "variants_existing"
 
 
 @dataclass(frozen=True, slots=True)
 class ImageResult:
-    """How one image ended: masks of the variants that were there before and of those written now, and the outcome."""
+    """How one image ended: masks of the variants that were there already and of those written now, and the outcome."""
 
     ref: ImageRef
     existing: int
@@ -58,10 +61,10 @@ def apply_work(
 def complete_image(store: ObjectStore, layout: Layout, work: Work, options: ApplyOptions) -> ImageResult:
     """Render and upload one image's missing variants: one GET and one conditional PUT per variant.
 
-    Never raises for what is wrong with the image or the store: that is the result's outcome, with what was written
-    until then counted. A variant that appeared meanwhile is left as it is.
+    Never raises: what is wrong with the image or the store, or an unforeseen error of ours, is the result's outcome,
+    with what was written until then counted. A variant that appeared meanwhile is left as it is and counts as existing.
     """
-    generated = 0
+    existing, generated = work.present, 0
     try:
         rendered = _render(store, layout, work, options)
         for name, body in rendered.images.items():
@@ -75,12 +78,16 @@ def complete_image(store: ObjectStore, layout: Layout, work: Work, options: Appl
             )
             if written:
                 generated |= layout.variant_set.bit(name)
-    except ImageAssetsError as error:
-        outcome = Outcome.failed(str(work.ref), error, counts=_counts(work, generated))
+            else:
+                existing |= layout.variant_set.bit(name)
+    except Exception as error:  # noqa: BLE001 - one image must not stop a million others, whatever a decoder raises
+        if not isinstance(error, ImageAssetsError):
+            _log.exception("Unexpected error in image %s", work.ref)
+        outcome = Outcome.failed(str(work.ref), error, counts=_counts(existing, generated))
     else:
         status = Status.DONE if generated else Status.UNCHANGED
-        outcome = Outcome(str(work.ref), status, _counts(work, generated), notes=rendered.notes)
-    return ImageResult(work.ref, work.present, generated, outcome)
+        outcome = Outcome(str(work.ref), status, _counts(existing, generated), notes=rendered.notes)
+    return ImageResult(work.ref, existing, generated, outcome)
 
 
 def _render(store: ObjectStore, layout: Layout, work: Work, options: ApplyOptions) -> Rendered:
@@ -104,5 +111,5 @@ def missing_source(store: ObjectStore, layout: Layout, ref: ImageRef) -> Permane
     )
 
 
-def _counts(work: Work, generated: int) -> dict[str, int]:
-    return {GENERATED: generated.bit_count(), EXISTING: work.present.bit_count()}
+def _counts(existing: int, generated: int) -> dict[str, int]:
+    return {GENERATED: generated.bit_count(), EXISTING: existing.bit_count()}

@@ -268,7 +268,11 @@ def _verify_partition(
     others = [image for image in observed.inventory.images if image.ref not in ours]
     sample = sample_of(others, work.layout, work.settings.deals_check_sample, context.run.run_id)
     wanted = [*applied.written, *sample]
-    probed, problems = verify_sizes(work.store, work.layout, wanted, workers=work.settings.deals_workers)
+    probed, found = verify_sizes(work.store, work.layout, wanted, workers=work.settings.deals_workers)
+    # A main image is a person's: one of another size is reported, but nothing to delete.
+    main = work.layout.variant_set.source.name
+    problems = [problem for problem in found if problem.variant != main]
+    odd_mains = [problem for problem in found if problem.variant == main]
     incomplete = [str(item.ref) for item in observed.plan.work]
     counts = {
         checks.INCOMPLETE: len(incomplete),
@@ -280,9 +284,10 @@ def _verify_partition(
     metadata = count_metadata(counts)
     if incomplete:
         metadata["incomplete"] = table(("image",), ((ref,) for ref in incomplete[:SAMPLE_ROWS]))
-    if problems:
-        rows = ((problem.key, problem.expected, problem.found) for problem in problems[:SAMPLE_ROWS])
-        metadata["wrong_sizes"] = table(("key", "expected", "found"), rows)
+    for name, rows in (("wrong_sizes", problems), ("main_images_of_another_size", odd_mains)):
+        if rows:
+            shown = ((row.key, row.expected, row.found) for row in rows[:SAMPLE_ROWS])
+            metadata[name] = table(("key", "expected", "found"), shown)
     return metadata
 
 

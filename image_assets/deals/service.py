@@ -102,6 +102,7 @@ class SizeProblem:
     """A variant whose header is not as it should be; ``found`` is e.g. ``100x70 jpeg``, or why it can't be read."""
 
     key: str
+    variant: str
     expected: str
     found: str
 
@@ -138,9 +139,9 @@ def _size_problem(store: ObjectStore, layout: Layout, ref: ImageRef, name: str) 
     try:
         info = _probe_object(store, key)
     except ImageAssetsError as error:
-        return SizeProblem(key, expected, str(error))
+        return SizeProblem(key, name, expected, str(error))
     found = f"{info.width}x{info.height} {info.format}" if info else "not an image"
-    return None if found == expected else SizeProblem(key, expected, found)
+    return None if found == expected else SizeProblem(key, name, expected, found)
 
 
 def _probe_object(store: ObjectStore, key: str) -> ImageInfo | None:
