@@ -70,10 +70,8 @@ def process_single_image(deal_id: int, image_id: int) -> SingleResult:
         SettingsError: the bucket is not set, or no sandbox is running.
         InputError: an id is not a positive whole number.
     """
-    ids: dict[str, object] = {"deal_id": deal_id, "image_id": image_id}
-    for name, value in ids.items():
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ID:
-            raise InputError(f"{name} must be a positive whole number, not {value!r}.")
+    _check_positive("deal_id", deal_id)
+    _check_positive("image_id", image_id)
     settings = load_settings()
     layout = layout_from(settings)
     requests = Requests.of([ImageRef(deal_id, image_id)], "process_single_image")
@@ -105,9 +103,11 @@ def process_csv_batch(
         on_result: called with each image's result as it ends.
 
     Raises:
-        InputError: the file can't be read, is empty or lacks a column; nothing was done then.
+        InputError: the file can't be read, is empty or lacks a column, or ``max_workers`` is no positive whole number;
+            nothing was done then.
         SettingsError: the bucket is not set, or no sandbox is running.
     """
+    _check_positive("max_workers", max_workers)
     settings = load_settings()
     layout = layout_from(settings)
     requests = open_requests(Path(csv_file))
@@ -140,6 +140,11 @@ def open_requests(path: Path) -> Requests:
             return read_requests(file, path.name)
     except OSError as error:
         raise InputError(f"{path} can't be read: {error.strerror}.", hint="Check the path.") from None
+
+
+def _check_positive(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ID:
+        raise InputError(f"{name} must be a positive whole number, not {value!r}.")
 
 
 def _count(batch: BatchResult, outcome: Outcome, generated: int) -> None:

@@ -16,6 +16,8 @@ from image_assets.errors import InputError
 from image_assets.report import Outcome
 
 COLUMNS = ("deal_id", "image_id")
+# Messages repeat no more of a cell or a first line than a person needs to find it.
+SHOWN = 80
 
 
 @dataclass
@@ -64,7 +66,8 @@ def read_requests(file: Iterable[bytes], name: str) -> Requests:
         InputError: the file is empty, lacks a column, is not UTF-8 or not CSV; nothing was read then.
     """
     requests = Requests(name)
-    reader = csv.reader(_decoded(file, name))
+    # Strict: a quote that is never closed would swallow all rows behind it without a word.
+    reader = csv.reader(_decoded(file, name), strict=True)
     seen: set[int] = set()
     try:
         positions = _header(reader, name)
@@ -77,7 +80,7 @@ def read_requests(file: Iterable[bytes], name: str) -> Requests:
                 where = f"{name}, line {reader.line_num}"
                 requests.rejected.append(Outcome.failed(where, InputError(f"{where}: {problem}.", code="bad_row")))
                 continue
-            deal_id, image_id = int(ids[0]), int(ids[1])
+            deal_id, image_id = (int(text.lstrip("0")) for text in ids)
             packed = deal_id << 63 | image_id
             if packed not in seen:
                 seen.add(packed)
@@ -103,8 +106,9 @@ def _header(reader: Iterator[list[str]], name: str) -> list[int]:
     found = [cell.strip().lower() for cell in header]
     missing = [column for column in COLUMNS if column not in found]
     if missing:
+        first = _shortened(", ".join(header))
         raise InputError(
-            f"{name} has no column {' and no column '.join(missing)}; its first line has: {', '.join(header)}.",
+            f"{name} has no column {' and no column '.join(missing)}; its first line has: {first}.",
             code="missing_column",
             hint=f"It needs the columns {' and '.join(COLUMNS)}, separated by commas.",
         )
@@ -116,7 +120,13 @@ def _problem(ids: list[str]) -> str:
         if not text:
             return f"{column} is missing"
         if not (text.isascii() and text.isdigit()):
-            return f"{column} {text!r} is not a positive whole number"
-        if not 1 <= int(text[:20]) <= MAX_ID:
-            return f"{column} {text!r} is not between 1 and {MAX_ID}"
+            return f"{column} {_shortened(text)!r} is not a positive whole number"
+        # No number of more digits fits, and Python refuses to read one of thousands.
+        digits = text.lstrip("0")
+        if len(digits) > len(str(MAX_ID)) or not 1 <= int(digits or "0") <= MAX_ID:
+            return f"{column} {_shortened(text)!r} is not between 1 and {MAX_ID}"
     return ""
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

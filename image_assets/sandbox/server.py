@@ -31,6 +31,7 @@ from image_assets.sandbox.status import (
     write_status,
 )
 from image_assets.settings import sandbox_file
+from image_assets.stores.database import migrate
 from image_assets.stores.sqs import ensure_queue
 
 REGION = "us-east-1"
@@ -143,7 +144,9 @@ class Sandbox:
 
     def _start_databases(self) -> dict[str, str]:
         self._postgres.start()
-        return {name: self._postgres.create_database(name, secrets.token_hex(16)) for name in DATABASES}
+        urls = {name: self._postgres.create_database(name, secrets.token_hex(16)) for name in DATABASES}
+        migrate(urls["app"])
+        return urls
 
     def _start_aws(self) -> None:
         self._aws.start()
