@@ -13,9 +13,9 @@ from typing import Annotated, Any, Self
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from image_assets.redaction import redact
 from image_assets.report import Outcome, Status
@@ -24,14 +24,17 @@ from image_assets.report import Outcome, Status
 # a system that can't be reached: nothing, or not all, was tried.
 EXIT_SOME_FAILED = 1
 EXIT_UNUSABLE = 2
+EXIT_INTERRUPTED = 130
 
 # Failures shown one by one on a terminal; --json has them all.
 SHOWN_FAILURES = 20
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# Text is printed as it is: a key may hold [brackets] or :colons:, and a line that is cut to the terminal's width is of
+# no use to grep.
+out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -42,7 +45,9 @@ def print_json(value: Mapping[str, Any]) -> None:
 def print_failures(failures: Sequence[Outcome]) -> None:
     """The first failures with reason and next action, on standard error."""
     for outcome in failures[:SHOWN_FAILURES]:
-        err.print(f"[red]failed[/] [bold]{escape(outcome.item)}[/] ({outcome.reason}): {escape(outcome.message)}")
+        err.print(
+            Text.assemble(("failed", "red"), " ", (outcome.item, "bold"), f" ({outcome.reason}): {outcome.message}")
+        )
     if len(failures) > SHOWN_FAILURES:
         err.print(f"... and {len(failures) - SHOWN_FAILURES:,} more; --json lists them all.")
 

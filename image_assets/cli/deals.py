@@ -86,7 +86,7 @@ def _print_audit(audits: list[Audit], store: ObjectStore) -> None:
         if found.inventory.keys:
             shown.add_row(found.partition, *(f"{value:,}" for value in row))
     shown.add_row("total", *(f"{value:,}" for value in totals), style="bold")
-    out.print(shown)
+    out.print(shown, soft_wrap=False)
     for found in audits:
         for ref, _ in found.plan.orphans:
             err.print(f"orphan: {ref} has variants but no main image")

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
-import click
 import typer
+from rich.text import Text
 
 from image_assets.cli import deals, sandbox
-from image_assets.cli.common import EXIT_SOME_FAILED, EXIT_UNUSABLE, JsonOption, err, out, print_json
+from image_assets.cli.common import (
+    EXIT_INTERRUPTED,
+    EXIT_SOME_FAILED,
+    EXIT_UNUSABLE,
+    JsonOption,
+    err,
+    out,
+    print_json,
+)
 from image_assets.errors import ImageAssetsError
 from image_assets.redaction import install_log_redaction, redact
+
+if TYPE_CHECKING:
+    import click
+
+# Newer typers bring a copy of click, whose exceptions are not those of the package of that name.
+_ClickException = cast("type[click.ClickException]", typer.BadParameter.__mro__[2])
 
 app = typer.Typer(
     name="image-assets",
@@ -30,24 +44,25 @@ def main() -> None:
     install_log_redaction()
     try:
         status = app(standalone_mode=False)
-    except click.ClickException as error:
+    except _ClickException as error:
         error.show()
         sys.exit(EXIT_UNUSABLE)
-    except (click.Abort, KeyboardInterrupt):
-        err.print("Interrupted. What was done is kept; the same command goes on from there.")
-        sys.exit(130)
+    except (typer.Abort, KeyboardInterrupt):
+        status = EXIT_INTERRUPTED
     except ImageAssetsError as error:
-        err.print(f"[red]error:[/] {error.message}", soft_wrap=True, markup=True)
+        err.print(Text.assemble(("error:", "red"), f" {error.message}"))
         if error.hint:
-            err.print(error.hint, soft_wrap=True, markup=False)
+            err.print(error.hint)
         sys.exit(EXIT_UNUSABLE)
     except Exception as error:
         import logging
 
         logging.basicConfig()
         logging.getLogger("image_assets").exception("Unexpected error")
-        err.print(f"Unexpected {type(error).__name__}: {redact(str(error))}", markup=False)
+        err.print(f"Unexpected {type(error).__name__}: {redact(str(error))}")
         sys.exit(EXIT_UNUSABLE)
+    if status == EXIT_INTERRUPTED:
+        err.print("Interrupted. What was done is kept; the same command goes on from there.")
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -99,7 +114,7 @@ def doctor(json: JsonOption = False) -> None:
         table.columns[1].justify = table.columns[2].justify = "left"
         colours = {State.OK: "green", State.OFF: "yellow", State.BROKEN: "red"}
         for finding in findings:
-            table.add_row(finding.system, f"[{colours[finding.state]}]{finding.state.value}[/]", finding.detail)
-        out.print(table)
+            table.add_row(finding.system, Text(finding.state.value, colours[finding.state]), finding.detail)
+        out.print(table, soft_wrap=False)
     if any(finding.state is State.BROKEN for finding in findings):
         raise typer.Exit(EXIT_SOME_FAILED)

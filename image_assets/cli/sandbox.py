@@ -21,7 +21,7 @@ def up() -> None:
 
     def announce() -> None:
         for name, value in sandbox.env.items():
-            out.print(f"{name}={value}", soft_wrap=True, markup=False)
+            out.print(f"{name}={value}")
         out.print("The sandbox is running; Ctrl-C stops it. `image-assets sandbox env` prints these as shell exports.")
 
     sandbox.serve_forever(announce)
@@ -37,7 +37,7 @@ def down() -> None:
 
 @app.command()
 def reset() -> None:
-    """Empty the running sandbox's buckets and queues, and put the sample data back."""
+    """Empty the running sandbox's buckets and put the sample data back."""
     from image_assets.sandbox import resources
     from image_assets.sandbox.status import running
 

@@ -67,7 +67,7 @@ def _read(data: bytes, room: tuple[int, int]) -> Image.Image | None:
     try:
         info = inspect(data, max_pixels=DEFAULT_MAX_IMAGE_PIXELS)
         needed = max(room) / min(info.width, info.height)
-        pixels = decode(data, scale_needed=needed, max_pixels=DEFAULT_MAX_IMAGE_PIXELS, background=_CARD)
+        pixels = decode(data, scale_needed=lambda _: needed, max_pixels=DEFAULT_MAX_IMAGE_PIXELS, background=_CARD)
     except ImageError:
         return None
     return _thumbnail(pixels.image, room)

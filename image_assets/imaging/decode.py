@@ -14,7 +14,7 @@ from __future__ import annotations
 import io
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import simplejpeg
@@ -93,13 +93,15 @@ def inspect(data: bytes, *, max_pixels: int) -> ImageInfo:
     return info
 
 
-def decode(data: bytes, *, scale_needed: float, max_pixels: int, background: str) -> Pixels:
+def decode(
+    data: bytes, *, scale_needed: Callable[[tuple[int, int]], float], max_pixels: int, background: str
+) -> Pixels:
     """Decode a file.
 
     Args:
         data: the whole file.
-        scale_needed: the least decoded pixels per source pixel that will do; a JPEG is decoded at 1/2, 1/4 or 1/8
-            when that is enough.
+        scale_needed: given the upright source's size, the least decoded pixels per source pixel that will do; a JPEG
+            is decoded at 1/2, 1/4 or 1/8 when that is enough.
         max_pixels: refuse images of more pixels before any is decoded.
         background: ``#rrggbb`` shown through transparent pixels.
 
@@ -112,15 +114,20 @@ def decode(data: bytes, *, scale_needed: float, max_pixels: int, background: str
     info = replace(info, width=header.width, height=header.height)
     image: Image.Image | None = None
     notes: tuple[str, ...] = ()
-    fraction = 1
+    exif_notes: tuple[str, ...] = ()
+    fraction = orientation = 1
+    if info.format == "jpeg":  # known before decoding; other formats may have their EXIF data after the pixels
+        orientation, exif_notes = _orientation(header)
     if info.format == "jpeg" and header.mode in ("RGB", "L"):
-        fraction = _fraction(scale_needed)
+        upright = (info.height, info.width) if orientation >= 5 else (info.width, info.height)
+        fraction = _fraction(scale_needed(upright))
         image, notes = _decode_jpeg(data, info, fraction, "RGBX" if header.mode == "RGB" else "GRAY")
     elif info.format == "jpeg":  # CMYK: checked here, decoded by Pillow, which knows Adobe's inverted inks
         _, notes = _decode_jpeg(data, info, 8, "CMYK")
     if image is None:
         fraction, image = 1, _load(header, data, info)
-    orientation, exif_notes = _orientation(header)
+    if info.format != "jpeg":
+        orientation, exif_notes = _orientation(header)
     profile = None if NOTE_BAD_PROFILE in notes else header.info.get("icc_profile")
     image, colour_notes = to_srgb(image, profile, background)
     animated = (NOTE_ANIMATED,) if info.format != "jpeg" and _is_animated(header) else ()

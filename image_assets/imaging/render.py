@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from image_assets.imaging.decode import decode, inspect
+from image_assets.imaging.decode import decode
 from image_assets.imaging.encode import encode
-from image_assets.imaging.geometry import Placement, place
+from image_assets.imaging.geometry import Placement, Size, place
 from image_assets.imaging.resize import Ladder, Resizer, default_resizer
 from image_assets.imaging.variant_set import Encoding, VariantSet
 from image_assets.settings import DEFAULT_MAX_IMAGE_PIXELS
@@ -50,12 +50,12 @@ def render(
         KeyError: a name is not in the set.
     """
     wanted = [variant_set.variant(name) for name in names]
-    info = inspect(source, max_pixels=max_pixels)
-    # The whole set decides, so that a variant is the same file whichever others are made with it. The source may turn
-    # out to lie on its side: the larger of both answers is enough.
-    sizes = ((info.width, info.height), (info.height, info.width))
-    needed = max(place(size, variant, variant_set.base).scale for variant in variant_set.variants for size in sizes)
-    pixels = decode(source, scale_needed=needed, max_pixels=max_pixels, background=variant_set.background)
+
+    def scale_needed(size: Size) -> float:
+        # The whole set decides, so that a variant is the same file whichever others are made with it.
+        return max(place(size, variant, variant_set.base).scale for variant in variant_set.variants)
+
+    pixels = decode(source, scale_needed=scale_needed, max_pixels=max_pixels, background=variant_set.background)
     ladder = Ladder(pixels.image, pixels.scale, pixels.offset, resizer)
     frames: dict[Placement, Image.Image] = {}
     files: dict[tuple[Placement, Encoding], bytes] = {}

@@ -7,6 +7,7 @@ same buckets and queues.
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -154,6 +155,8 @@ class AwsServer:
         """Listen on a free port and serve from a daemon thread; does nothing when it runs already."""
         if self._server is not None:
             return
+        # SQS allows one purge a minute; who resets a sandbox twice should not have to wait.
+        os.environ.setdefault("MOTO_SQS_ENFORCE_STRICT_QUEUE_PURGE_BEHAVIOUR", "false")
         app: WSGIApplication = DomainDispatcherApplication(create_backend_app)
         self._server = _Server(self._middleware(app) if self._middleware else app)
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox-aws", daemon=True)

@@ -22,7 +22,8 @@ from image_assets.sandbox.server import Sandbox
 from image_assets.settings import load_settings
 
 READY_TIMEOUT_S = 180.0
-STOP_TIMEOUT_S = 30.0
+# Dagster waits for runs in progress; in the sandbox nothing is lost with them.
+STOP_TIMEOUT_S = 15.0
 
 
 def dagster_env(root: Path, state_dir: Path) -> dict[str, str]:
@@ -62,6 +63,7 @@ def run_dev(port: int) -> int:
         except KeyboardInterrupt:
             return 0
         finally:
+            console.print("Stopping...")
             _stop(dagster)
 
 

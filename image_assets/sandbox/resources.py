@@ -42,7 +42,7 @@ def create_buckets(env: Mapping[str, str]) -> None:
 
 
 def reset(env: Mapping[str, str]) -> int:
-    """Empty the buckets and the queue, and upload the sample objects again; databases stay as they are.
+    """Empty the buckets and upload the sample objects again; queue and databases stay as they are.
 
     Returns:
         The number of objects uploaded.
@@ -53,7 +53,6 @@ def reset(env: Mapping[str, str]) -> int:
             keys = [{"Key": row["Key"]} for row in page.get("Contents", ())]
             if keys:  # at most 1,000, as many as DeleteObjects takes (S3 API reference)
                 s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
-    make_client(env, "sqs").purge_queue(QueueUrl=env["SQS_QUEUE_URL"])
     return seed(env)
 
 

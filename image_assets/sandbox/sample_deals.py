@@ -114,9 +114,9 @@ EXPECTED_FAILURES: Mapping[tuple[int, int], str] = {
     (56004, 1762203): "not_an_image",
 }
 
-# The same for the well-formed rows of the sample request file (data/requests/deal-variants/sample.csv): one of the above,
-# an image without a main image, and a deal that does not exist. Listing a bucket never finds a missing source, asking by
-# id does.
+# The same for the well-formed rows of the sample request file (data/requests/deal-variants/sample.csv): one of the
+# above, an image without a main image, and a deal that does not exist. Listing a bucket never finds a missing source,
+# asking by id does.
 EXPECTED_REQUEST_FAILURES: Mapping[tuple[int, int], str] = {
     (12360, 1713600): "corrupt",
     (31419, 1741596): "missing_source",

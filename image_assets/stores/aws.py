@@ -19,6 +19,7 @@ from botocore.exceptions import (
     HTTPClientError,
     IncompleteReadError,
     NoCredentialsError,
+    ParamValidationError,
     PartialCredentialsError,
     ResponseStreamingError,
 )
@@ -101,6 +102,8 @@ def typed_error(error: Exception, what: str) -> ImageAssetsError:
         return SettingsError(
             f"{what}: no complete AWS credentials.", hint="Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         )
+    if isinstance(error, ParamValidationError):  # never sent: a bucket's name, for instance, that none can have
+        return PermanentError(f"{what}: {' '.join(str(error).split())}.", code="refused")
     if isinstance(error, IncompleteReadError | ResponseStreamingError | Urllib3Error):
         return TransientError(f"{what}: the connection was cut in the middle of the body.", code="connection_cut")
     if isinstance(error, EndpointConnectionError | HTTPClientError | BotoConnectionError):

@@ -29,25 +29,25 @@ metadata = sa.MetaData(
 )
 CONNECT_TIMEOUT_S = 5
 MIGRATIONS = PACKAGE / "migrations"
+_URL_HINT = "Write it like postgresql+psycopg://user:password@host/database."
 
 
 def parse_url(url: str, variable: str) -> URL:
     """Check a database URL.
 
     Raises:
-        SettingsError: it is not a URL, or names no driver; bare ``postgresql://`` means different drivers to different
-            libraries, so ours name it.
+        SettingsError: it is not a URL, its driver is not installed, or it names none; bare ``postgresql://`` means
+            different drivers to different libraries, so ours name it.
     """
-    example = "postgresql+psycopg://user:password@host/database"
     try:
         parsed = make_url(url)
-        parsed.get_dialect()
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        parsed.get_dialect().import_dbapi()
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:  # ValueError: a port like "port"
         raise SettingsError(
-            f"{variable} is not a usable database URL ({type(error).__name__}).", hint=f"Write it like {example}."
+            f"{variable} is not a usable database URL ({type(error).__name__}).", hint=_URL_HINT
         ) from None
     if parsed.drivername == "postgresql":
-        raise SettingsError(f"{variable} names no driver.", hint=f"Write it like {example}.")
+        raise SettingsError(f"{variable} names no driver.", hint=_URL_HINT)
     return parsed
 
 
@@ -87,6 +87,8 @@ def migrate(url: str) -> str:
     from alembic import command  # alembic costs 0.2 s that only `image-assets setup` should pay
 
     engine = make_engine(url)
+    if engine.dialect.name != "postgresql":
+        raise SettingsError(f"DATABASE_URL is a {engine.dialect.name} database, not PostgreSQL.", hint=_URL_HINT)
     try:
         check_connection(engine)
         config = _alembic_config()

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _FOOTER_KEY = b"image_assets"
 _CONTENT_TYPE = "application/vnd.apache.parquet"
+# What pyarrow raises on damaged bytes (OSError: a page's checksum, Thrift), and a footer that is not ours.
+_UNREADABLE = (pa.ArrowException, OSError, KeyError, ValueError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ class FrameStore:
         described = json.dumps({"version": kind.version, **values}).encode()
         stored = table.replace_schema_metadata({_FOOTER_KEY: described})
         buffer = io.BytesIO()
-        pq.write_table(stored, buffer, compression="zstd")
+        pq.write_table(stored, buffer, compression="zstd", write_page_checksum=True)
         self._blobs.write(_key(kind, partition), buffer.getvalue())
         return Frame(table, footer)
 
@@ -204,19 +206,20 @@ class FrameStore:
                 hint=f"Materialise {kind.asset} for it first.",
             ) from None
         try:
-            table = pq.read_table(io.BytesIO(body))
+            table = pq.read_table(io.BytesIO(body), page_checksum_verification=True)
             values = json.loads((table.schema.metadata or {})[_FOOTER_KEY])
-        except (pa.ArrowException, KeyError, ValueError) as error:
+            version = values.pop("version", None)
+            table = table.replace_schema_metadata(None)
+            footer = Footer(**values) if version == kind.version and table.schema.equals(kind.schema) else None
+        except _UNREADABLE as error:
             raise FrameError(f"{self._blobs.url(key)} is not a frame of ours ({error}).", hint=again) from None
-        version = values.pop("version", None)
-        table = table.replace_schema_metadata(None)
-        if version != kind.version or not table.schema.equals(kind.schema):
+        if footer is None:
             raise FrameError(
                 f"{self._blobs.url(key)} has schema version {version}, not {kind.version}.",
                 code="old_frame",
                 hint=again,
             )
-        return Frame(table, Footer(**values))
+        return Frame(table, footer)
 
     def find(self, kind: FrameType, partition: str) -> Frame | None:
         """Read a frame back, or None where there is none that fits; errors of the store itself are raised."""

@@ -1,0 +1,173 @@
+"""The servers and the environment tests share: real ones, over real sockets."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings as hypothesis_settings
+
+from image_assets.deals.model import ImageRef, Layout
+from image_assets.imaging.variant_set import VariantSet, load_variant_set
+from image_assets.paths import data_dir
+from image_assets.sandbox.aws import AwsServer
+from image_assets.sandbox.postgres import EmbeddedPostgres
+from image_assets.settings import Settings
+from image_assets.stores.s3 import ObjectStore
+from image_assets_tests.faults import Faults
+
+# Deadlines measure the machine, not the code.
+hypothesis_settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("project")
+
+# Nothing of the developer's own environment may reach a test, nor a test the real AWS.
+for _name in list(os.environ):
+    if _name.startswith(("AWS_", "DAGSTER_", "IMAGE_ASSETS_", "S3_", "SQS_", "DATABASE_", "DEALS_")):
+        del os.environ[_name]
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
+SECRET_KEY = "test-secret-access-key"
+
+
+@dataclass(frozen=True)
+class Aws:
+    """The S3 and SQS stand-in of this test process, and its fault layer."""
+
+    url: str
+    faults: Faults
+
+
+@pytest.fixture(scope="session")
+def aws_server() -> Iterator[Aws]:
+    """One server for all tests of a process; tests tell themselves apart by bucket and queue names."""
+    faults = Faults()
+    with AwsServer(middleware=faults.wrap) as server:
+        yield Aws(server.url, faults)
+
+
+@pytest.fixture
+def aws(aws_server: Aws) -> Iterator[Aws]:
+    """The server without faults or counts of other tests."""
+    aws_server.faults.clear()
+    yield aws_server
+    aws_server.faults.clear()
+
+
+@pytest.fixture
+def env(aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment of a sandbox with an empty bucket of its own; also set in this process."""
+    bucket = f"test-{uuid.uuid4().hex[:12]}"
+    values = {
+        "IMAGE_ASSETS_ENV": "sandbox",
+        "IMAGE_ASSETS_STATE_DIR": str(tmp_path / "state"),
+        "AWS_ENDPOINT_URL": aws.url,
+        "AWS_ACCESS_KEY_ID": "test-access-key",
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_REGION": "us-east-1",
+        "S3_BUCKET_NAME": bucket,
+        "REQUESTS_S3_BUCKET": bucket,
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    return values
+
+
+@pytest.fixture
+def settings(env: dict[str, str]) -> Settings:
+    """Settings made from `env`."""
+    return Settings.model_validate(env)
+
+
+@pytest.fixture
+def s3(settings: Settings, aws: Aws) -> Any:
+    """A plain client of the stand-in, for arranging and looking; the test's bucket exists."""
+    from image_assets.stores.aws import make_client
+
+    client = make_client(settings, "s3")
+    client.create_bucket(Bucket=settings.s3_bucket)
+    aws.faults.clear()
+    return client
+
+
+@pytest.fixture
+def store(settings: Settings, s3: Any) -> ObjectStore:
+    """The store under test, on the test's bucket."""
+    return ObjectStore.from_settings(settings)
+
+
+@pytest.fixture(scope="session")
+def variant_set() -> VariantSet:
+    """The 14 variants of spec 01."""
+    return load_variant_set("deals")
+
+
+@pytest.fixture(scope="session")
+def layout(variant_set: VariantSet) -> Layout:
+    """Where deal images lie by default."""
+    return Layout("images/deal/", variant_set)
+
+
+@pytest.fixture(scope="session")
+def photograph() -> bytes:
+    """A real photograph, 777x520, as a main image is."""
+    import io
+
+    from PIL import Image, ImageOps
+
+    with Image.open(data_dir() / "photos" / "coffee.jpg") as image:
+        buffer = io.BytesIO()
+        ImageOps.fit(image.convert("RGB"), (777, 520)).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Arranges objects in the test's bucket, and looks at them."""
+
+    client: Any
+    name: str
+    layout: Layout
+
+    def put(self, key: str, body: bytes = b"x") -> None:
+        """Put an object."""
+        self.client.put_object(Bucket=self.name, Key=key, Body=body)
+
+    def put_image(self, ref: ImageRef, source: bytes, variants: tuple[str, ...] = ()) -> None:
+        """Put a main image and some of its variants (of arbitrary content)."""
+        self.put(self.layout.source_key(ref), source)
+        for name in variants:
+            self.put(self.layout.key(ref, self.layout.variant_set.variant(name)), b"variant " + name.encode())
+
+    def keys(self, prefix: str = "") -> set[str]:
+        """All keys."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+        return {row["Key"] for page in pages for row in page.get("Contents", ())}
+
+    def get(self, key: str) -> dict[str, Any]:
+        """An object's answer, with its bytes as ``Data``."""
+        answer = self.client.get_object(Bucket=self.name, Key=key)
+        return {**answer, "Data": answer["Body"].read()}
+
+
+@pytest.fixture
+def bucket(settings: Settings, s3: Any, layout: Layout) -> Bucket:
+    """The test's bucket."""
+    return Bucket(s3, settings.require("s3_bucket"), layout)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A real PostgreSQL for all tests of a process."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres) -> str:
+    """An empty database of the test's own."""
+    return postgres.create_database(f"t{uuid.uuid4().hex[:12]}", "database-password")

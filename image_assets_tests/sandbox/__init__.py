@@ -1,0 +1,1 @@
+"""Tests of the sandbox: real servers on loopback, no patched clients."""
