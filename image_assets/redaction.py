@@ -26,6 +26,7 @@ _PATTERNS = (
     re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+(?=@)"),
 )
 
+_log = logging.getLogger(__name__)
 _secrets: set[str] = set()
 _lock = Lock()
 _secrets_pattern: re.Pattern[str] | None = None
@@ -74,3 +75,23 @@ def install_log_redaction() -> None:
 
     make_redacted_record.redacts = True  # type: ignore[attr-defined]  # marks the factory as installed
     logging.setLogRecordFactory(make_redacted_record)
+
+
+def log_retries_without_arguments() -> None:
+    """Have stamina log a retry's name and cause only; modules that use it call this when they are imported.
+
+    By itself it prints every argument of the retried call, on standard output where structlog is installed (Dagster
+    brings it): the address of a webhook, the bytes of an upload, in the middle of ``--json``.
+    """
+    from stamina.instrumentation import RetryDetails, set_on_retry_hooks  # `--help` needs neither
+
+    def log_retry(details: RetryDetails) -> None:
+        _log.info(
+            "%s failed (%s); attempt %d follows in %.1f s.",
+            details.name,
+            redact(str(details.caused_by)),
+            details.retry_num + 1,
+            details.wait_for,
+        )
+
+    set_on_retry_hooks([log_retry])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from image_assets.deals.apply import ApplyOptions, ImageResult
 from image_assets.deals.model import MAX_ID, ImageRef, Layout
@@ -70,18 +70,17 @@ def process_single_image(deal_id: int, image_id: int) -> SingleResult:
         SettingsError: the bucket is not set, or no sandbox is running.
         InputError: an id is not a positive whole number.
     """
-    _check_positive("deal_id", deal_id)
-    _check_positive("image_id", image_id)
+    ref = ImageRef(_positive("deal_id", deal_id), _positive("image_id", image_id))
     settings = load_settings()
     layout = layout_from(settings)
-    requests = Requests.of([ImageRef(deal_id, image_id)], "process_single_image")
+    requests = Requests.of([ref], "process_single_image")
     options = ApplyOptions(workers=1, max_pixels=settings.max_image_pixels)
     (result,) = generate(ObjectStore.from_settings(settings), layout, requests, options)
     failed = result.outcome.status is Status.FAILED
     return {
         "success": not failed,
-        "deal_id": deal_id,
-        "image_id": image_id,
+        "deal_id": ref.deal_id,
+        "image_id": ref.image_id,
         "generated_count": result.generated.bit_count(),
         "generated_variants": list(layout.variant_set.names(result.generated)),
         "existing_variants": list(layout.variant_set.names(result.existing)),
@@ -107,7 +106,7 @@ def process_csv_batch(
             nothing was done then.
         SettingsError: the bucket is not set, or no sandbox is running.
     """
-    _check_positive("max_workers", max_workers)
+    workers = _positive("max_workers", max_workers)
     settings = load_settings()
     layout = layout_from(settings)
     requests = open_requests(Path(csv_file))
@@ -121,7 +120,7 @@ def process_csv_batch(
     }
     for outcome in requests.rejected:
         _count(batch, outcome, 0)
-    options = ApplyOptions(workers=max_workers, max_pixels=settings.max_image_pixels)
+    options = ApplyOptions(workers=workers, max_pixels=settings.max_image_pixels)
     for result in generate(ObjectStore.from_settings(settings), layout, requests, options):
         _count(batch, result.outcome, result.generated.bit_count())
         if on_result:
@@ -142,9 +141,12 @@ def open_requests(path: Path) -> Requests:
         raise InputError(f"{path} can't be read: {error.strerror}.", hint="Check the path.") from None
 
 
-def _check_positive(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ID:
+def _positive(name: str, value: Any) -> int:
+    """The number as a plain int; those of NumPy and pandas are taken as well."""
+    number = value.__index__() if hasattr(value, "__index__") and not isinstance(value, bool) else 0
+    if not 1 <= number <= MAX_ID:
         raise InputError(f"{name} must be a positive whole number, not {value!r}.")
+    return int(number)
 
 
 def _count(batch: BatchResult, outcome: Outcome, generated: int) -> None:

@@ -5,7 +5,7 @@ Here: the desired state (every main image has every variant) against the observe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container
 
 from image_assets.deals.model import EXPERIMENT_SUFFIX, DealPlan, ImageRef, Inventory, ObservedImage, Work
 from image_assets.imaging.variant_set import VariantSet
@@ -49,10 +49,10 @@ def work_for(image: ObservedImage, variant_set: VariantSet) -> Work | None:
     return Work(image.ref, missing, image.present, image.source_etag)
 
 
-def is_experiment_source(ref: ImageRef, known: Iterable[ImageRef] | set[ImageRef]) -> bool:
+def is_experiment_source(ref: ImageRef, known: Container[ImageRef]) -> bool:
     """Whether ``ref`` is the experiment source of another image in ``known`` (spec 01: ``123400000`` of ``1234``)."""
     text = str(ref.image_id)
-    if not text.endswith(EXPERIMENT_SUFFIX) or len(text) == len(EXPERIMENT_SUFFIX):
+    if not text.endswith(EXPERIMENT_SUFFIX):
         return False
     return ImageRef(ref.deal_id, int(text.removesuffix(EXPERIMENT_SUFFIX))) in known
 

@@ -67,7 +67,7 @@ def _plan_image(
 ) -> Work | ImageResult:
     image = images.get(ref)
     present = image.present if image else 0
-    if is_experiment_source(ref, set(images)):
+    if is_experiment_source(ref, images):
         error = PermanentError(
             f"{store.url(layout.source_key(ref))} is the source of an experiment, not a main image.",
             code="experiment_source",

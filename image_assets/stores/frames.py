@@ -19,7 +19,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from image_assets.errors import FrameError, NotFoundError, SettingsError
+from image_assets.errors import FrameError, NotFoundError, PermanentError, SettingsError
 from image_assets.stores.aws import make_client
 from image_assets.stores.s3 import ObjectStore
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from image_assets.settings import Settings
 
 _FOOTER_KEY = b"image_assets"
+# A longer partition name goes on as a hash: file systems end names at 255 bytes, ending included.
+MAX_NAME = 200
 _CONTENT_TYPE = "application/vnd.apache.parquet"
 # What pyarrow raises on damaged bytes (OSError: a page's checksum, Thrift), and a footer that is not ours.
 _UNREADABLE = (pa.ArrowException, OSError, KeyError, ValueError, TypeError, AttributeError)
@@ -107,10 +109,17 @@ class FolderBlobs:
             return (self._folder / key).read_bytes()
         except FileNotFoundError:
             raise NotFoundError(f"{self.url(key)}: not found.") from None
+        except OSError as error:
+            raise self._unusable(key, "read", error) from error
 
     def write(self, key: str, body: bytes) -> None:
         """Write beside the target and rename: a reader sees the old file or the new one."""
-        target = self._folder / key
+        try:
+            self._write(self._folder / key, body)
+        except OSError as error:
+            raise self._unusable(key, "written", error) from error
+
+    def _write(self, target: Path, body: bytes) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".writing-")
         try:
@@ -122,6 +131,13 @@ class FolderBlobs:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+
+    def _unusable(self, key: str, done: str, error: OSError) -> PermanentError:
+        return PermanentError(
+            f"{self.url(key)} can't be {done}: {error.strerror}.",
+            code="frame_folder",
+            hint="Check the folder of FRAMES_URL, its permissions and the disk's free space.",
+        )
 
     def url(self, key: str) -> str:
         """The file's path."""
@@ -238,4 +254,7 @@ def _fingerprint(kind: FrameType, table: pa.Table, footer: Footer) -> str:
 
 def _key(kind: FrameType, partition: str) -> str:
     # A partition is named by people (a file name, an Image_SKU): it must not climb out of its folder.
-    return f"{kind.asset}/{quote(partition, safe='').replace('.', '%2E')}.parquet"
+    name = quote(partition, safe="").replace(".", "%2E")
+    if len(name) > MAX_NAME:
+        name = f"{name[:MAX_NAME]}-{hashlib.sha256(partition.encode()).hexdigest()[:16]}"
+    return f"{kind.asset}/{name}.parquet"

@@ -15,10 +15,13 @@ import stamina
 from botocore.exceptions import ClientError
 
 from image_assets.errors import SourceChangedError, TransientError
+from image_assets.redaction import log_retries_without_arguments
 from image_assets.stores.aws import aws_errors, make_client
 
 if TYPE_CHECKING:
     from image_assets.settings import Settings
+
+log_retries_without_arguments()
 
 # A page of ListObjectsV2 holds at most 1,000 keys (S3 API reference), which is also what one request costs.
 PAGE_KEYS = 1000

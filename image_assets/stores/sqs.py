@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from image_assets.errors import NotFoundError, TransientError
+from image_assets.errors import NotFoundError, PermanentError, TransientError
 from image_assets.stores.aws import aws_errors, make_client
 
 if TYPE_CHECKING:
@@ -142,5 +142,7 @@ def _ensure(client: Any, name: str, attributes: dict[str, str]) -> str:
 def _raise_if_failed(answer: dict[str, Any], what: str, sent: int) -> None:
     failed = answer.get("Failed", [])
     if failed:
+        # The sender's own fault, e.g. a body SQS does not take: the same message will be refused again.
+        cls = PermanentError if all(entry.get("SenderFault") for entry in failed) else TransientError
         codes = ", ".join(sorted({str(entry.get("Code")) for entry in failed}))
-        raise TransientError(f"{what}: {len(failed)} of {sent} messages were refused ({codes}).", code="refused")
+        raise cls(f"{what}: {len(failed)} of {sent} messages were refused ({codes}).", code="refused")

@@ -12,6 +12,9 @@ import httpx2
 import stamina
 
 from image_assets.errors import AccessDeniedError, PermanentError, TransientError, UnreachableError
+from image_assets.redaction import log_retries_without_arguments
+
+log_retries_without_arguments()
 
 TIMEOUT_S = 10.0
 ATTEMPTS = 4

@@ -1,0 +1,132 @@
+"""A batch that is killed, and run again.
+
+Here: a process of its own works on a CSV file against the server, and dies of SIGKILL at some request or other; running
+it again completes exactly what is left. No request is counted by the process itself: the server counts.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from image_assets.deals.model import ImageRef, Layout
+from image_assets_tests.conftest import Aws, Bucket
+from image_assets_tests.faults import delay
+
+WORKERS = 4
+PROGRAM = f"""
+import sys
+from image_assets.deals import process_csv_batch
+
+result = process_csv_batch(sys.argv[1], max_workers={WORKERS})
+print(result["total_processed"], result["successful_count"], result["skipped_count"], result["failed_count"])
+"""
+REFS = [ImageRef(deal, image) for deal in (7, 12, 123) for image in range(1, 11)]
+
+
+@pytest.fixture
+def images(bucket: Bucket, photograph: bytes, tmp_path: Path) -> Path:
+    """30 main images in the bucket, and the file that asks for their variants."""
+    for ref in REFS:
+        bucket.put_image(ref, photograph)
+    file = tmp_path / "images.csv"
+    file.write_text("deal_id,image_id\n" + "".join(f"{ref.deal_id},{ref.image_id}\n" for ref in REFS))
+    return file
+
+
+def start(file: Path) -> subprocess.Popen[str]:
+    """Start the batch in a process of its own, with the environment of the test."""
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(file)], stdout=subprocess.PIPE, text=True, env=os.environ
+    )
+
+
+def kill_at(process: subprocess.Popen[str], aws: Aws, puts: int) -> None:
+    """Kill the process once the server has seen so many PUTs."""
+    while aws.faults.count("PUT") < puts:
+        assert process.poll() is None, "the batch ended before it could be killed"
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -9
+    settle(aws)
+
+
+def settle(aws: Aws) -> None:
+    """Wait until the server has carried out what it had received when the process died."""
+    seen = -1
+    while seen != sum(aws.faults.requests.values()):
+        seen = sum(aws.faults.requests.values())
+        time.sleep(0.2)
+
+
+def assert_exactly_complete(bucket: Bucket, layout: Layout, photograph: bytes) -> None:
+    """All objects that should be there are, nothing else is, and every one is whole."""
+    assert bucket.keys() == {layout.key(ref, variant) for ref in REFS for variant in layout.variant_set.variants}
+    for ref in REFS:
+        assert bucket.get(layout.source_key(ref))["Data"] == photograph
+        for variant in layout.variant_set.variants[1:]:
+            with Image.open(io.BytesIO(bucket.get(layout.key(ref, variant))["Data"])) as image:
+                image.load()
+                assert image.size == variant.size
+
+
+def test_a_killed_batch_run_again_does_exactly_the_rest(
+    aws: Aws, bucket: Bucket, layout: Layout, photograph: bytes, images: Path
+) -> None:
+    expected = len(REFS) * 13
+    aws.faults.clear()
+    aws.faults.inject("PUT", ".jpg", delay(0.02), times=10_000)
+    kill_at(start(images), aws, puts=expected // 2)
+    first = Counter({path: n for (method, path), n in aws.faults.requests.items() if method == "PUT"})
+    there = bucket.keys()
+    written = len(there) - len(REFS)
+    assert 0 < written < expected
+    complete = {ref for ref in REFS if all(layout.key(ref, v) in there for v in layout.variant_set.variants)}
+    assert 0 < len(complete) < len(REFS)
+
+    aws.faults.clear()
+    again = start(images)
+    output, _ = again.communicate()
+    assert again.returncode == 0
+    assert output.split() == ["30", str(30 - len(complete)), str(len(complete)), "0"]
+    second = Counter({path: n for (method, path), n in aws.faults.requests.items() if method == "PUT"})
+    assert sum(second.values()) == expected - written
+    # No image that was complete was even downloaded again, and nothing that existed was put again.
+    for ref in complete:
+        assert aws.faults.count("GET", f"{layout.source_key(ref)}?") == 0
+    assert not {path for path in second if path.split("?")[0].removeprefix(f"/{bucket.name}/") in there}
+    assert sum(first.values()) + sum(second.values()) <= expected + WORKERS
+    assert_exactly_complete(bucket, layout, photograph)
+
+
+def test_a_batch_killed_again_and_again_ends_complete(
+    aws: Aws, bucket: Bucket, layout: Layout, photograph: bytes, images: Path
+) -> None:
+    draw = random.Random(4)
+    expected = len(REFS) * 13
+    puts = 0
+    for _ in range(3):
+        aws.faults.clear()
+        aws.faults.inject("PUT", ".jpg", delay(0.01), times=10_000)
+        kill_at(start(images), aws, puts=draw.randint(1, 50))
+        puts += aws.faults.count("PUT")
+    aws.faults.clear()
+    last = start(images)
+    output, _ = last.communicate()
+    assert last.returncode == 0
+    processed, _, _, failed = map(int, output.split())
+    assert (processed, failed) == (30, 0)
+    puts += aws.faults.count("PUT")
+    # A PUT may be in doubt for each worker of each killed run.
+    assert expected <= puts <= expected + 3 * WORKERS
+    assert_exactly_complete(bucket, layout, photograph)
