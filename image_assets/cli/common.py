@@ -69,7 +69,7 @@ class ImageProgress:
         self._progress = Progress(
             TextColumn("{task.description}:"),
             TextColumn("{task.percentage:>3.0f}%"),
-            BarColumn(),
+            BarColumn(bar_width=None),  # gives way first when the terminal is narrow
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("<"),

@@ -14,7 +14,7 @@ from PIL import Image
 
 from image_assets.imaging.variant_set import Encoding, OutputFormat
 
-# WebP method 2 and AVIF speed 8: the knee of time against size (docs/imaging.md); both run in the background.
+# WebP method 2 and AVIF speed 8: the knee of time against size; docs/imaging.md has what they cost.
 _SAVE_OPTIONS: dict[OutputFormat, dict[str, Any]] = {
     OutputFormat.JPEG: {"format": "JPEG", "subsampling": "4:2:0"},
     OutputFormat.WEBP: {"format": "WEBP", "method": 2},

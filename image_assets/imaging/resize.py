@@ -16,7 +16,7 @@ from PIL import Image
 
 from image_assets.imaging.geometry import Box
 
-# Halving below twice the target costs sharpness (SSIM); above it nothing is seen. docs/imaging.md has the figures.
+# Halving below twice the target costs sharpness (SSIM), above it nothing is seen: benchmarks/RESULTS.md has figures.
 OVERSAMPLING = 2.0
 
 Resizer = Callable[[Image.Image, Box, tuple[int, int]], Image.Image]

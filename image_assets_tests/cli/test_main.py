@@ -1,0 +1,236 @@
+"""The top of the command line: help that answers at once, one readable message per error, setup and doctor."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from image_assets.cli import common
+from image_assets.redaction import MASK
+from image_assets.settings import no_sandbox_error
+from image_assets_tests.cli.conftest import SCRIPT, Cli
+from image_assets_tests.vendors.webhook import closed_port
+
+HEAVY = {
+    "dagster", "dagster_aws", "pandas", "boto3", "botocore", "PIL", "numpy", "sqlalchemy", "pyarrow", "alembic",
+    "httpx2", "moto", "jinja2",
+}  # fmt: skip
+_HELP = """
+import sys
+from image_assets.cli import main
+sys.argv = ["image-assets", *{arguments!r}]
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code, ended.code
+print("MODULES", *sorted(sys.modules))
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["deals", "--help"], ["deals", "generate", "--help"], ["sandbox"]])
+def test_help_imports_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
+    if arguments == ["sandbox"]:
+        arguments = ["sandbox", "up", "--help"]
+    code = _HELP.format(arguments=arguments)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    text, _, modules = done.stdout.partition("MODULES")
+    assert "Usage:" in text
+    loaded = {name.split(".")[0] for name in modules.split()}
+    assert "image_assets" in loaded
+    assert loaded & HEAVY == set()
+
+
+def test_importing_the_package_imports_nothing_of_others(tmp_path: Path) -> None:
+    code = "import sys, image_assets; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "image_assets" in loaded
+    assert loaded & (HEAVY | {"pydantic", "typer", "rich"}) == set()
+
+
+def test_the_console_script_lists_every_command(tmp_path: Path) -> None:
+    done = subprocess.run([SCRIPT, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    for name in ("demo", "dev", "setup", "doctor", "deals", "sandbox"):
+        assert f" {name} " in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["nonsense"], "No such command 'nonsense'"),
+        (["deals", "nonsense"], "No such command 'nonsense'"),
+        (["deals", "audit", "--nonsense"], "No such option"),
+        (["deals", "generate"], "Missing argument"),
+        (["dev", "--port", "many"], "Invalid value"),
+    ],
+)
+def test_bad_usage_is_exit_code_2_and_a_sentence(cli: Cli, arguments: list[str], complaint: str) -> None:
+    result = cli(*arguments)
+    assert result.code == 2
+    assert complaint in result.err
+    assert "Traceback" not in result.err
+    assert result.out == ""
+
+
+@pytest.mark.parametrize(
+    "command", [["setup"], ["doctor"], ["deals", "audit"], ["sandbox", "status"], ["sandbox", "down"]]
+)
+def test_a_wrong_setting_is_exit_code_2_and_names_its_variable(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("DEALS_WORKERS", "[/many]")
+    result = cli(*command)
+    assert result.code == 2
+    assert result.err.startswith("error: Wrong settings: DEALS_WORKERS: ")
+    assert "Traceback" not in result.err
+
+
+def test_without_a_sandbox_a_command_says_to_start_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    result = cli("deals", "audit")
+    assert result.code == 2
+    assert result.err == f"error: {no_sandbox_error()}\n"
+
+
+def test_the_words_of_an_error_are_no_markup(cli: Cli) -> None:
+    result = cli("deals", "generate", "[/red] [bold]:key: list.csv")
+    assert result.code == 2
+    assert "error: [/red] [bold]:key: list.csv can't be read" in result.err
+
+
+def test_masked_words_are_shown_as_masked(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALERT_WEBHOOK_URL", "secret-in-a-file-name")
+    result = cli("deals", "generate", "secret-in-a-file-name.csv")
+    assert result.err == f"error: {MASK}.csv can't be read: No such file or directory.\nCheck the path.\n"
+
+
+def test_messages_are_not_broken_into_lines_when_they_are_not_shown_on_a_terminal(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(common.err, "width", 60)
+    name = "/no/such/folder/with/a/rather/long/name/so/that/eighty/columns/are/not/enough/list.csv"
+    assert f"error: {name} can't be read: No such file or directory.\n" in cli("deals", "generate", name).err
+
+
+def test_an_unexpected_error_is_one_message_and_its_secrets_are_masked(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("ALERT_WEBHOOK_URL", "secret-of-an-unexpected-error")
+    folder = tmp_path / "secret-of-an-unexpected-error"  # writing the CSV file there fails in a way nobody foresaw
+    with caplog.at_level(logging.ERROR, "image_assets"):
+        result = cli("deals", "audit", "--prefix", "77", "--save-csv", folder / "no" / "list.csv")
+    assert result.code == 2
+    assert "secret-of-an-unexpected-error" not in result.err + result.out + caplog.text
+
+
+def test_setup_says_what_it_prepared(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, database_url: str, env: dict[str, str]
+) -> None:
+    result = cli("setup")
+    assert (result.code, result.out) == (
+        0,
+        "database: DATABASE_URL is not set; skipped.\nqueue: SQS_QUEUE_URL is not set; skipped.\n",
+    )
+    queue = f"{env['AWS_ENDPOINT_URL']}/123456789012/{env['S3_BUCKET_NAME']}"
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("SQS_QUEUE_URL", queue)
+    for _ in range(2):
+        result = cli("setup")
+        assert result.code == 0
+        assert result.out == f"database: at revision 0001.\nqueue: {queue} and its dead-letter queue are ready.\n"
+
+
+def test_setup_on_a_dead_database_is_exit_code_2(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgresql+psycopg://user:setup-password@127.0.0.1:{closed_port()}/db")
+    result = cli("setup")
+    assert result.code == 2
+    assert result.err.startswith("error: The database of DATABASE_URL can't be reached: ")
+    assert "Check the URL and that the server runs." in result.err
+    assert "setup-password" not in result.err
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.usefixtures("s3")
+def test_doctor_is_exit_code_0_when_nothing_is_broken(cli: Cli) -> None:
+    result = cli("doctor")
+    assert result.code == 0
+    assert [line.split()[0] for line in result.out.splitlines()[1:]] == [
+        "environment", "state", "variant", "renderer", "deal", "request", "frames", "queue", "database", "alerts",
+    ]  # fmt: skip
+    assert "FAILED" not in result.out
+
+
+@pytest.mark.usefixtures("s3")
+def test_doctor_is_exit_code_1_when_something_is_broken(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"postgresql+psycopg://user:doctor-password@127.0.0.1:{closed_port()}/db"
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("DEALS_VARIANT_SET", "[/no-such-set]")
+    result = cli("doctor")
+    assert result.code == 1
+    (line,) = [line for line in result.out.splitlines() if line.startswith("database")]
+    assert "FAILED" in line
+    assert "Check the URL and that the server runs." in line
+    assert "[/no-such-set]" in result.out
+    found = cli("doctor", "--json")
+    assert found.code == 1
+    states = {finding["system"]: finding["state"] for finding in json.loads(found.out)["findings"]}
+    assert {name for name, state in states.items() if state == "FAILED"} == {"database", "variant set"}
+    assert "doctor-password" not in result.out + result.err + found.out + found.err
+
+
+@pytest.mark.usefixtures("env")
+def test_sandbox_commands_without_a_sandbox(cli: Cli) -> None:
+    assert cli("sandbox", "status").out == "No sandbox is running.\n"
+    assert json.loads(cli("sandbox", "status", "--json").out) == {"running": False, "pid": None}
+    down = cli("sandbox", "down")
+    assert (down.code, down.out) == (0, "No sandbox was running.\n")
+    for command in ("env", "reset"):
+        result = cli("sandbox", command)
+        assert result.code == 2
+        assert result.err == f"error: {no_sandbox_error()}\n"
+        assert result.out == ""
+
+
+def test_dev_refuses_production(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGE_ASSETS_ENV", "production")
+    result = cli("dev")
+    assert result.code == 2
+    assert result.err.startswith("error: IMAGE_ASSETS_ENV is production.")
+
+
+def test_a_sandbox_is_started_used_and_stopped_from_the_command_line(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    for name in ("AWS_ENDPOINT_URL", "S3_BUCKET_NAME", "REQUESTS_S3_BUCKET"):
+        monkeypatch.delenv(name)
+    running = start("sandbox", "up")
+    assert running.stdout is not None
+    announced = {}
+    for line in running.stdout:
+        if "=" not in line:
+            break
+        name, _, value = line.strip().partition("=")
+        announced[name] = value
+    try:
+        exported = cli("sandbox", "env")
+        found = dict(line.removeprefix("export ").split("=", 1) for line in exported.out.splitlines())
+        assert {name: "".join(shlex.split(value)) for name, value in found.items()} == announced
+        assert announced["AWS_ENDPOINT_URL"] in cli("sandbox", "status").out
+        audited = json.loads(cli("deals", "audit", "--prefix", "12", "--json").out)
+        assert audited["prefixes"][0]["images"] > 0
+        assert "sample objects are in place again." in cli("sandbox", "reset").out
+        assert cli("sandbox", "up").code == 2
+    finally:
+        stopped = cli("sandbox", "down")
+        running.communicate(timeout=60)
+    assert stopped.out == "Stopped.\n"
+    assert running.returncode == 0
+    assert cli("sandbox", "status").out == "No sandbox is running.\n"

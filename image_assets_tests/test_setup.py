@@ -1,0 +1,240 @@
+"""``setup`` and ``doctor`` against real systems: a PostgreSQL server, the SQS and S3 stand-in, and closed ports.
+
+The doctor's promise is tested one broken system at a time: that system is FAILED with what to do, and every other
+finding is the same as when all is well.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+from image_assets.errors import SettingsError, UnreachableError
+from image_assets.sandbox.postgres import EmbeddedPostgres
+from image_assets.settings import Settings
+from image_assets.setup import Finding, State, examine, run_setup
+from image_assets.stores import aws as aws_store
+from image_assets.stores.database import migrate
+from image_assets.stores.sqs import ensure_queue
+from image_assets_tests.conftest import Aws
+from image_assets_tests.vendors.webhook import closed_port
+
+Change = Callable[..., Settings]
+
+
+@pytest.fixture
+def queue_url(aws: Aws) -> str:
+    return f"{aws.url}/123456789012/q{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def change(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Change:
+    """Settings with some variables changed; None removes one."""
+
+    def make(**changes: str | None) -> Settings:
+        for name in changes:
+            monkeypatch.delenv(name, raising=False)
+        values = {**env, **changes}
+        return Settings.model_validate({name: value for name, value in values.items() if value is not None})
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def migrated_url(postgres: EmbeddedPostgres) -> str:
+    """A database at the newest revision, which these tests only look at."""
+    url = postgres.create_database(f"t{uuid.uuid4().hex[:12]}", "database-password")
+    migrate(url)
+    return url
+
+
+@pytest.fixture
+def whole(change: Change, s3: Any, migrated_url: str, queue_url: str) -> Change:
+    """Settings of a system that is set up and works, and the same with some variables changed."""
+    s3.put_object(Bucket=change().require("s3_bucket"), Key="images/deal/1/1.jpg", Body=b"x")
+
+    def make(**changes: str | None) -> Settings:
+        working: dict[str, str | None] = {
+            "DATABASE_URL": migrated_url,
+            "SQS_QUEUE_URL": queue_url,
+            "ALERT_WEBHOOK_URL": "https://hooks.example.com/services/T000/B000/doctor-webhook-path",
+        }
+        return change(**{**working, **changes})
+
+    ensure_queue(aws_store.make_client(change(), "sqs"), queue_url.rsplit("/", 1)[-1])
+    return make
+
+
+@pytest.fixture
+def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real client, without the seconds between its attempts."""
+    monkeypatch.setattr(aws_store, "MAX_ATTEMPTS", 1)
+
+
+def findings(settings: Settings) -> dict[str, Finding]:
+    return {finding.system: finding for finding in examine(settings)}
+
+
+def broken(settings: Settings) -> dict[str, str]:
+    return {name: found.detail for name, found in findings(settings).items() if found.state is State.BROKEN}
+
+
+def test_setup_migrates_the_database_and_creates_the_queues_and_may_be_repeated(
+    change: Change, s3: Any, database_url: str, queue_url: str
+) -> None:
+    settings = change(DATABASE_URL=database_url, SQS_QUEUE_URL=queue_url)
+    first = list(run_setup(settings))
+    assert first == [
+        "database: at revision 0001.",
+        f"queue: {queue_url} and its dead-letter queue are ready.",
+    ]
+    assert list(run_setup(settings)) == first
+    with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+    sqs = aws_store.make_client(settings, "sqs")
+    assert (
+        "deadLetterTargetArn"
+        in (sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])["Attributes"]["RedrivePolicy"])
+    )
+
+
+def test_setup_skips_what_is_not_set(change: Change) -> None:
+    assert list(run_setup(change())) == [
+        "database: DATABASE_URL is not set; skipped.",
+        "queue: SQS_QUEUE_URL is not set; skipped.",
+    ]
+
+
+def test_setup_stops_at_a_dead_database_with_its_variable_in_the_message(change: Change) -> None:
+    url = f"postgresql+psycopg://user:setup-password@127.0.0.1:{closed_port()}/db"
+    with pytest.raises(UnreachableError, match=r"The database of DATABASE_URL can't be reached") as caught:
+        list(run_setup(change(DATABASE_URL=url)))
+    assert "setup-password" not in str(caught.value)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:p@h/d", "not a url", "nosuchdb://u:p@h/d"])
+def test_setup_refuses_a_database_url_it_can_not_use(change: Change, url: str) -> None:
+    with pytest.raises(SettingsError, match="DATABASE_URL") as caught:
+        list(run_setup(change(DATABASE_URL=url)))
+    assert "postgresql+psycopg://user:" in caught.value.hint
+
+
+def test_the_doctor_finds_everything_well(whole: Change) -> None:
+    settings = whole()
+    found = findings(settings)
+    assert list(found) == [
+        "environment", "state folder", "variant set", "renderer", "deal images", "request files", "frames", "queue",
+        "database", "alerts",
+    ]  # fmt: skip
+    assert {finding.state for finding in found.values()} == {State.OK}
+    assert found["variant set"].detail == "deals, 14 variants"
+    assert found["deal images"].detail == f"s3://{settings.s3_bucket}/images/deal/"
+    assert found["database"].detail == "at revision 0001"
+    assert found["queue"].detail.endswith("about 0 messages waiting")
+    assert "doctor-webhook-path" not in str(found)
+
+
+def test_the_doctor_says_what_is_not_set(change: Change, s3: Any) -> None:
+    found = findings(change(REQUESTS_S3_BUCKET=None))
+    off = {name: finding.detail for name, finding in found.items() if finding.state is State.OFF}
+    assert set(off) == {"request files", "queue", "database", "alerts"}
+    for name, variable in (
+        ("request files", "REQUESTS_S3_BUCKET"),
+        ("queue", "SQS_QUEUE_URL"),
+        ("database", "DATABASE_URL"),
+        ("alerts", "ALERT_WEBHOOK_URL"),
+    ):
+        assert off[name].startswith(f"{variable}: ")
+    assert found["deal images"].detail.endswith(" is readable, but empty")
+
+
+def test_a_finding_is_plain_values() -> None:
+    assert Finding("queue", State.BROKEN, "gone").as_dict() == {"system": "queue", "state": "FAILED", "detail": "gone"}
+
+
+@pytest.mark.usefixtures("one_attempt")
+def test_the_doctor_finds_a_dead_s3_and_goes_on(whole: Change) -> None:
+    found = broken(whole(AWS_ENDPOINT_URL=f"http://127.0.0.1:{closed_port()}"))
+    assert set(found) == {"deal images", "request files", "queue"}
+    for detail in found.values():
+        assert "no answer" in detail
+        assert detail.endswith("Check the endpoint and the network.")
+
+
+def test_the_doctor_finds_a_dead_database_and_goes_on(whole: Change) -> None:
+    found = broken(whole(DATABASE_URL=f"postgresql+psycopg://user:doctor-password@127.0.0.1:{closed_port()}/db"))
+    assert set(found) == {"database"}
+    assert found["database"].startswith("The database of DATABASE_URL can't be reached: ")
+    assert found["database"].endswith("Check the URL and that the server runs.")
+    assert "doctor-password" not in found["database"]
+
+
+def test_the_doctor_finds_a_database_that_was_never_migrated(whole: Change, database_url: str) -> None:
+    assert broken(whole(DATABASE_URL=database_url)) == {
+        "database": "at revision none, not 0001: run `image-assets setup`."
+    }  # fmt: skip
+
+
+def test_the_doctor_finds_a_wrong_database_password(whole: Change, migrated_url: str) -> None:
+    found = broken(whole(DATABASE_URL=migrated_url.replace("database-password", "wrong-password")))
+    assert set(found) == {"database"}
+    assert "password authentication failed" in found["database"]
+    assert "wrong-password" not in found["database"]
+
+
+def test_the_doctor_finds_a_missing_bucket(whole: Change) -> None:
+    found = broken(whole(S3_BUCKET_NAME="no-such-bucket"))
+    assert set(found) == {"deal images"}
+    assert found["deal images"].endswith("the bucket does not exist. Check S3_BUCKET_NAME.")
+
+
+def test_the_doctor_finds_a_missing_queue(whole: Change, aws: Aws) -> None:
+    found = broken(whole(SQS_QUEUE_URL=f"{aws.url}/123456789012/no-such-queue"))
+    assert set(found) == {"queue"}
+    assert "not found" in found["queue"]
+
+
+def test_the_doctor_finds_a_bad_variant_set(whole: Change) -> None:
+    found = broken(whole(DEALS_VARIANT_SET="no-such-set"))
+    assert set(found) == {"variant set"}
+    assert "no-such-set" in found["variant set"]
+
+
+def test_the_doctor_finds_a_frames_url_that_is_neither_a_bucket_nor_a_folder(whole: Change) -> None:
+    found = broken(whole(FRAMES_URL="relative/folder"))
+    assert set(found) == {"frames"}
+    assert "FRAMES_URL" in found["frames"]
+
+
+def test_the_doctor_finds_a_state_folder_that_can_not_be_written(whole: Change, tmp_path: Any) -> None:
+    (tmp_path / "file").touch()
+    found = broken(whole(IMAGE_ASSETS_STATE_DIR=str(tmp_path / "file" / "state")))
+    assert set(found) == {"state folder", "frames"}
+    assert found["state folder"].endswith("set IMAGE_ASSETS_STATE_DIR.")
+
+
+@pytest.mark.usefixtures("one_attempt")
+def test_everything_broken_is_reported_at_once(whole: Change) -> None:
+    found = broken(
+        whole(
+            AWS_ENDPOINT_URL=f"http://127.0.0.1:{closed_port()}",
+            DATABASE_URL=f"postgresql+psycopg://u:p@127.0.0.1:{closed_port()}/db",
+            DEALS_VARIANT_SET="no-such-set",
+            FRAMES_URL="s3://no-such-bucket/frames",
+        )
+    )
+    assert set(found) == {"variant set", "deal images", "request files", "frames", "queue", "database"}
+
+
+def test_a_sandbox_that_does_not_run_is_the_detail_of_what_needs_it(change: Change) -> None:
+    found = broken(
+        change(AWS_ENDPOINT_URL="", S3_BUCKET_NAME=None, SQS_QUEUE_URL="http://127.0.0.1:9/123456789012/queue")
+    )
+    assert set(found) == {"deal images", "request files", "queue"}
+    for detail in found.values():
+        assert detail.startswith("No sandbox is running: start it with `image-assets sandbox up`")
