@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 
 from PIL import Image
 
@@ -51,9 +52,13 @@ def render(
     """
     wanted = [variant_set.variant(name) for name in names]
 
+    @cache
+    def placements(size: Size) -> dict[str, Placement]:
+        return {variant.name: place(size, variant, variant_set.base) for variant in variant_set.variants}
+
     def scale_needed(size: Size) -> float:
         # The whole set decides, so that a variant is the same file whichever others are made with it.
-        return max(place(size, variant, variant_set.base).scale for variant in variant_set.variants)
+        return max(placement.scale for placement in placements(size).values())
 
     pixels = decode(source, scale_needed=scale_needed, max_pixels=max_pixels, background=variant_set.background)
     ladder = Ladder(pixels.image, pixels.scale, pixels.offset, resizer)
@@ -61,7 +66,7 @@ def render(
     files: dict[tuple[Placement, Encoding], bytes] = {}
     images: dict[str, bytes] = {}
     for variant in wanted:
-        placement = place(pixels.size, variant, variant_set.base)
+        placement = placements(pixels.size)[variant.name]
         if placement not in frames:
             frames[placement] = draw(ladder, placement, variant_set.background)
         key = (placement, variant.encoding)

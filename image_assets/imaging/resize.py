@@ -44,7 +44,7 @@ else:
             resizer = _local.resizer = fir.Resizer()
         options = fir.ResizeOptions(_LANCZOS)
         options.crop_box = fir.CropBox(box.left, box.top, box.width, box.height)
-        target = Image.new("RGB", size)
+        target = Image.new("RGB", size, None)  # not filled first: every pixel is written
         resizer.resize_pil(image, target, options)
         return target
 

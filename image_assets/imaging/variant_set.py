@@ -83,7 +83,7 @@ class Variant(BaseModel):
         """Height in pixels."""
         return self.size[1]
 
-    @property
+    @cached_property
     def encoding(self) -> Encoding:
         """Format and quality."""
         return Encoding(format=self.format, quality=self.quality)
