@@ -76,7 +76,9 @@ class _SandboxSource(PydanticBaseSettingsSource):
             known |= source()
         if known.get("IMAGE_ASSETS_ENV", "sandbox") != "sandbox" or known.get("AWS_ENDPOINT_URL"):
             return {}
-        return dict(read_sandbox_env(Path(known.get("IMAGE_ASSETS_STATE_DIR") or default_state_dir())) or {})
+        found = read_sandbox_env(Path(known.get("IMAGE_ASSETS_STATE_DIR") or default_state_dir()))
+        # What the sandbox does not have, the shell's must not stand in for: its session token, or its database.
+        return {"AWS_SESSION_TOKEN": None, "DATABASE_URL": None, **found} if found else {}
 
 
 class Settings(BaseSettings):

@@ -25,9 +25,22 @@ from image_assets_tests.faults import Faults
 hypothesis_settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("project")
 
+_OURS = (
+    "AWS_",
+    "DAGSTER_",
+    "IMAGE_ASSETS_",
+    "S3_",
+    "SQS_",
+    "REQUESTS_",
+    "DATABASE_",
+    "DEALS_",
+    "FRAMES_",
+    "ALERT_",
+    "MAX_",
+)
 # Nothing of the developer's own environment may reach a test, nor a test the real AWS.
 for _name in list(os.environ):
-    if _name.startswith(("AWS_", "DAGSTER_", "IMAGE_ASSETS_", "S3_", "SQS_", "DATABASE_", "DEALS_")):
+    if _name.startswith(_OURS):
         del os.environ[_name]
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 

@@ -9,6 +9,7 @@ import typer
 
 from image_assets.cli.common import (
     EXIT_SOME_FAILED,
+    EXIT_UNUSABLE,
     ImageProgress,
     JsonOption,
     err,
@@ -161,7 +162,9 @@ def generate(
         if not dry_run:
             print_summary(report)
     if report.failed:
-        raise typer.Exit(EXIT_SOME_FAILED)
+        # Every row failed for want of an answer: that is no row's fault.
+        nothing_reached = report.reasons["unreachable"] == report.total
+        raise typer.Exit(EXIT_UNUSABLE if nothing_reached else EXIT_SOME_FAILED)
 
 
 def _generate(store: ObjectStore, layout: Layout, requests: Requests, options: ApplyOptions, *, quiet: bool) -> Report:

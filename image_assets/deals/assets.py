@@ -353,14 +353,14 @@ def variant_requests(
         footer = work.footer(context, {"images": len(requests), "rejected_rows": len(requests.rejected)})
         columns = deal_frames.result_columns(results, requests.rejected)
         work.frames.write(REQUEST_RESULTS, partition, columns, footer)
-    report = Report(_outcomes(requests.rejected, results))
-    metadata = report_metadata(report) | {
-        "dagster/uri": dg.MetadataValue.text(work.frames.url(REQUEST_RESULTS, partition)),
-        "file_etag": dg.MetadataValue.text(file.etag),
-    }
-    if sheet.tiles:
-        metadata["contact_sheet"] = jpeg_metadata(contact_sheet(sheet.tiles), "rendered variants")
-    return dg.MaterializeResult(metadata=metadata, check_results=[checks.request_result(report)])
+        report = Report(_outcomes(requests.rejected, results))
+        metadata = report_metadata(report) | {
+            "dagster/uri": dg.MetadataValue.text(work.frames.url(REQUEST_RESULTS, partition)),
+            "file_etag": dg.MetadataValue.text(file.etag),
+        }
+        if sheet.tiles:
+            metadata["contact_sheet"] = jpeg_metadata(contact_sheet(sheet.tiles), "rendered variants")
+        return dg.MaterializeResult(metadata=metadata, check_results=[checks.request_result(report)])
 
 
 def _outcomes(rejected: Sequence[Outcome], results: Sequence[ImageResult]) -> Iterator[Outcome]:

@@ -25,7 +25,9 @@ def run_failures(context: dg.RunFailureSensorContext, settings: SettingsResource
     url = settings.load().alert_webhook_url
     if url is None:
         return dg.SkipReason("ALERT_WEBHOOK_URL is not set.")
-    alert = make_alert(context.dagster_run.job_name, context.dagster_run.run_id, context.failure_event.message or "")
+    causes = [event.step_failure_data.error for event in context.get_step_failure_events()]
+    sentences = [context.failure_event.message or "", *(cause.message.strip() for cause in causes if cause)]
+    alert = make_alert(context.dagster_run.job_name, context.dagster_run.run_id, " ".join(filter(None, sentences)))
     with make_client() as client:
         request(client, "POST", url.get_secret_value(), json=alert)
     return None

@@ -5,13 +5,12 @@ Here: thin factories over ``stores/``. Not here: anything the stores can do them
 
 from typing import Any
 
-import boto3
 import dagster as dg
 import dagster_aws.s3
 from sqlalchemy import Engine
 
 from image_assets.settings import Settings, load_settings
-from image_assets.stores.aws import client_arguments
+from image_assets.stores.aws import client_arguments, make_session
 from image_assets.stores.database import make_engine
 from image_assets.stores.frames import FrameStore
 from image_assets.stores.s3 import ObjectStore
@@ -47,8 +46,9 @@ class S3Resource(dagster_aws.s3.S3Resource):
             )
             if (value := getattr(self, name)) is not None
         }
-        session = boto3.session.Session(profile_name=self.profile_name)
-        return session.client("s3", use_ssl=self.use_ssl, verify=self.verify, **(arguments | own))
+        return make_session(self.profile_name).client(
+            "s3", use_ssl=self.use_ssl, verify=self.verify, **(arguments | own)
+        )
 
 
 class ObjectStoreResource(dg.ConfigurableResource[ObjectStore]):

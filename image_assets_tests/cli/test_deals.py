@@ -248,6 +248,18 @@ def test_an_s3_that_does_not_answer_is_exit_code_2_and_a_sentence(cli: Cli, monk
     assert "Traceback" not in result.err
 
 
+@pytest.mark.usefixtures("one_attempt")
+def test_generating_on_an_s3_that_does_not_answer_is_exit_code_2_too(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed_port()}")
+    file = write_csv(tmp_path / "list.csv", ImageRef(12345, 1), ImageRef(12346, 2))
+    result = cli("deals", "generate", str(file))
+    assert result.code == 2
+    assert result.err.count("(unreachable)") == 2
+    assert "Traceback" not in result.err
+
+
 @pytest.mark.usefixtures("filled")
 def test_an_s3_that_denies_is_exit_code_2_and_a_sentence(cli: Cli, aws: Aws) -> None:
     aws.faults.inject("GET", "list-type=2", error("403 Forbidden", "AccessDenied"), times=100)

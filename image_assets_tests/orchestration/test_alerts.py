@@ -68,7 +68,7 @@ def test_one_failed_run_is_one_alert(instance: dg.DagsterInstance, webhook: Webh
     assert (method, path) == ("POST", PATH)
     assert body["job"] == "breaking_job"
     assert body["run_id"] == run_id
-    assert body["message"]
+    assert "it broke" in body["message"]
     assert body["text"] == f"Run {run_id[:8]} of breaking_job failed: {body['message']}"
 
 
@@ -80,7 +80,7 @@ def test_the_alert_says_nothing_secret(instance: dg.DagsterInstance, webhook: We
     instance.report_run_failed(run, message="The worker said secret-of-a-failed-run.")  # as the run monitor does
     run_failures(sensor_context(instance, run_id))
     ((_, _, body),) = webhook.seen
-    assert body["message"] == f"The worker said {MASK}."
+    assert body["message"].startswith(f"The worker said {MASK}.")
     assert "secret-of-a-failed-run" not in str(body)
 
 
