@@ -25,8 +25,12 @@ def run_failures(context: dg.RunFailureSensorContext, settings: SettingsResource
     url = settings.load().alert_webhook_url
     if url is None:
         return dg.SkipReason("ALERT_WEBHOOK_URL is not set.")
-    causes = [event.step_failure_data.error for event in context.get_step_failure_events()]
-    sentences = [context.failure_event.message or "", *(cause.message.strip() for cause in causes if cause)]
+    sentences = [context.failure_event.message or ""]
+    for event in context.get_step_failure_events():
+        error = event.step_failure_data.error
+        while error is not None and error.cause is not None:  # Dagster wraps what the step itself raised
+            error = error.cause
+        sentences.append(error.message.strip() if error else "")
     alert = make_alert(context.dagster_run.job_name, context.dagster_run.run_id, " ".join(filter(None, sentences)))
     with make_client() as client:
         request(client, "POST", url.get_secret_value(), json=alert)

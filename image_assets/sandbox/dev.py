@@ -70,8 +70,9 @@ def run_dev(port: int) -> int:
 def _start_dagster(root: Path, port: int, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--workspace", str(root / "workspace.yaml")]
-    # A session of its own: Ctrl-C in the terminal reaches this process, which then stops Dagster in order.
-    return subprocess.Popen(command, cwd=root, env={**os.environ, **env}, start_new_session=True)
+    # Not in the clone: Dagster lets a .env file of its working directory override the environment it is given. And in a
+    # session of its own: Ctrl-C in the terminal reaches this process, which then stops Dagster in order.
+    return subprocess.Popen(command, cwd=env["DAGSTER_STATE_DIR"], env={**os.environ, **env}, start_new_session=True)
 
 
 def _wait_ready(dagster: subprocess.Popen[bytes], port: int) -> bool:
