@@ -64,8 +64,8 @@ def dev(tmp_path: Path) -> Iterator[Dev]:
         yield Dev(process, url, state_dir)
     finally:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+            process.terminate()  # in order: Dagster is in a session of its own, and would outlive a kill
+        process.wait(60)
 
 
 @pytest.mark.timeout(400)
