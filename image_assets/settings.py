@@ -68,6 +68,7 @@ class _SandboxSource(PydanticBaseSettingsSource):
         self._others = others
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        # Abstract in pydantic-settings, which calls it from its own __call__ only; ours replaces that.
         raise NotImplementedError("values are produced for all fields at once in __call__")
 
     def __call__(self) -> dict[str, Any]:

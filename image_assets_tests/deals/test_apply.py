@@ -23,11 +23,11 @@ from image_assets.imaging.render import Rendered, render
 from image_assets.imaging.variant_set import load_variant_set
 from image_assets.report import Status
 from image_assets.settings import Settings
+from image_assets.stores.aws import make_client
 from image_assets.stores.s3 import ObjectStore
 from image_assets_tests.conftest import Aws, Bucket
 from image_assets_tests.faults import Answer, cut_body, error, lose_answer
 from image_assets_tests.imaging.odd_files import corrupted_scan, png_header
-from image_assets_tests.stores.quick import quick_client
 
 DEAL = 12
 REF = ImageRef(DEAL, 34)
@@ -227,7 +227,7 @@ def test_two_runs_at_the_same_time_write_every_variant_once(
     for ref in refs:
         bench.bucket.put_image(ref, photograph)
     work = bench.plan()
-    stores = [ObjectStore(quick_client(settings), bench.bucket.name) for _ in range(2)]
+    stores = [ObjectStore(make_client(settings, "s3"), bench.bucket.name) for _ in range(2)]
     results: list[ImageResult] = []
 
     def run(store: ObjectStore) -> None:

@@ -26,7 +26,7 @@ from image_assets.stores.s3 import ListedObject, ObjectStore
 from image_assets_tests.conftest import Aws, Bucket
 from image_assets_tests.deals.test_model import PREFIX, contains, tails
 from image_assets_tests.faults import error
-from image_assets_tests.stores.quick import seed
+from image_assets_tests.stores.seeding import seed
 
 DEALS = Layout(PREFIX, load_variant_set("deals"))
 NASTY = (

@@ -23,11 +23,11 @@ from image_assets.errors import (
     UnreachableError,
 )
 from image_assets.settings import Settings
-from image_assets.stores.aws import client_arguments, client_config
+from image_assets.stores.aws import client_arguments, client_config, make_client
 from image_assets.stores.s3 import ListedObject, ObjectStore
 from image_assets_tests.conftest import Aws, Bucket
 from image_assets_tests.faults import Answer, cut_body, error, lose_answer
-from image_assets_tests.stores.quick import quick_client, seed
+from image_assets_tests.stores.seeding import seed
 
 
 def create(store: ObjectStore, key: str, body: bytes) -> bool:
@@ -271,8 +271,8 @@ def test_a_server_that_does_not_answer_is_unreachable(env: dict[str, str]) -> No
 
 
 def test_requests_are_counted_as_they_are_sent_with_retries(aws: Aws, bucket: Bucket, settings: Settings) -> None:
-    store = ObjectStore(quick_client(settings), bucket.name)
-    other = ObjectStore(quick_client(settings), bucket.name)
+    store = ObjectStore(make_client(settings, "s3"), bucket.name)
+    other = ObjectStore(make_client(settings, "s3"), bucket.name)
     bucket.put("a", b"body")
     aws.faults.clear()
     aws.faults.inject("GET", "/a", error("500 Internal Server Error", "InternalError"))

@@ -15,16 +15,16 @@ from botocore.exceptions import ClientError
 
 from image_assets.errors import AccessDeniedError, ImageAssetsError, NotFoundError, PermanentError, SettingsError
 from image_assets.settings import Settings
+from image_assets.stores.aws import make_client
 from image_assets.stores.sqs import DEAD_LETTER_ATTRIBUTES, MAX_RECEIVES, QUEUE_ATTRIBUTES, Message, Queue, ensure_queue
 from image_assets_tests.conftest import Aws
 from image_assets_tests.faults import error
-from image_assets_tests.stores.quick import quick_client
 
 
 @pytest.fixture
 def sqs(settings: Settings) -> Any:
     """A plain client of the stand-in."""
-    return quick_client(settings, "sqs")
+    return make_client(settings, "sqs")
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def name() -> str:
 @pytest.fixture
 def queue(settings: Settings, sqs: Any, name: str) -> Queue:
     """The queue under test."""
-    return Queue(quick_client(settings, "sqs"), ensure_queue(sqs, name))
+    return Queue(make_client(settings, "sqs"), ensure_queue(sqs, name))
 
 
 def attributes(sqs: Any, url: str) -> dict[str, str]:
