@@ -15,7 +15,7 @@ from image_assets.deals.observe import observe_deal, observe_partition
 from image_assets.deals.plan import is_experiment_source, make_plan, work_for
 from image_assets.deals.requests import Requests
 from image_assets.errors import ImageAssetsError, PermanentError
-from image_assets.imaging.probe import PROBE_BYTES, ImageInfo, NeedMoreBytesError, probe
+from image_assets.imaging.probe import probe_from
 from image_assets.parallel import parallel_map
 from image_assets.report import Outcome, Status
 from image_assets.stores.s3 import ObjectStore
@@ -137,23 +137,11 @@ def _size_problem(store: ObjectStore, layout: Layout, ref: ImageRef, name: str) 
     key = layout.key(ref, variant)
     expected = f"{variant.width}x{variant.height} {variant.format.value}"
     try:
-        info = _probe_object(store, key)
+        info = probe_from(lambda length: store.get_head(key, length))
     except ImageAssetsError as error:
         return SizeProblem(key, name, expected, str(error))
     found = f"{info.width}x{info.height} {info.format}" if info else "not an image"
     return None if found == expected else SizeProblem(key, name, expected, found)
-
-
-def _probe_object(store: ObjectStore, key: str) -> ImageInfo | None:
-    length = PROBE_BYTES
-    while True:
-        head = store.get_head(key, length)
-        try:
-            return probe(head)
-        except NeedMoreBytesError as more:
-            if len(head) < length:  # the whole object, and its header goes on
-                return None
-            length = more.wanted
 
 
 def sample_of(images: Sequence[ObservedImage], layout: Layout, size: int, seed: str) -> list[tuple[ImageRef, int]]:

@@ -7,6 +7,7 @@ A probe answers the stored size; EXIF orientation is not applied.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 # Enough for every format's header and for a JPEG with a usual EXIF block; a longer one asks for more bytes.
@@ -66,6 +67,26 @@ def probe(head: bytes) -> ImageInfo | None:
         return None
     size = {"jpeg": _jpeg, "png": _png, "gif": _gif, "webp": _webp, "avif": _avif}[kind](head)
     return ImageInfo(kind, *size) if size and size[0] > 0 and size[1] > 0 else None
+
+
+def probe_from(read: Callable[[int], bytes]) -> ImageInfo | None:
+    """Probe a file by as few of its first bytes as its header needs.
+
+    Args:
+        read: returns the first so many bytes of the file, or all of a shorter one.
+
+    Returns:
+        As `probe`; None too when the file ends inside its header.
+    """
+    length = PROBE_BYTES
+    while True:
+        head = read(length)
+        try:
+            return probe(head)
+        except NeedMoreBytesError as more:
+            if len(head) < length:
+                return None
+            length = more.wanted
 
 
 def _need(head: bytes, length: int) -> None:

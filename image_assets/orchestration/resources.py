@@ -34,7 +34,7 @@ class S3Resource(dagster_aws.s3.S3Resource):
 
     def get_client(self) -> Any:
         """An S3 client. Raises SettingsError when no bucket can be reached with these settings."""
-        arguments = client_arguments(load_settings())
+        arguments = client_arguments(load_settings(), "s3")
         own = {
             name: value
             for name in (
@@ -59,6 +59,11 @@ class ObjectStoreResource(dg.ConfigurableResource[ObjectStore]):
     def deals(self, settings: Settings) -> ObjectStore:
         """The deal images' bucket. Raises SettingsError."""
         return ObjectStore(self.s3.get_client(), settings.require_bucket())
+
+    def media(self, settings: Settings) -> ObjectStore:
+        """The product images' bucket. Raises SettingsError."""
+        settings.require_aws()
+        return ObjectStore(self.s3.get_client(), settings.require("media_s3_bucket"))
 
     def requests(self, settings: Settings) -> ObjectStore:
         """The bucket of request files: ``REQUESTS_S3_BUCKET``, else the deal images' own. Raises SettingsError."""

@@ -50,9 +50,11 @@ READ_TIMEOUT_S = 30
 MAX_ATTEMPTS = 5
 
 
-def client_config() -> Config:
+def client_config(service: str) -> Config:
     """Timeouts, pool and adaptive retries every AWS client of the project uses."""
     return Config(
+        # Presigned addresses boto3 would sign with version 2, which newer regions refuse and whose expiry has no limit.
+        signature_version="s3v4" if service == "s3" else None,
         retries={"total_max_attempts": MAX_ATTEMPTS, "mode": "adaptive"},
         max_pool_connections=MAX_POOL_CONNECTIONS,
         connect_timeout=CONNECT_TIMEOUT_S,
@@ -61,7 +63,7 @@ def client_config() -> Config:
     )
 
 
-def client_arguments(settings: Settings) -> dict[str, Any]:
+def client_arguments(settings: Settings, service: str) -> dict[str, Any]:
     """Keyword arguments for ``boto3.client``; credentials left out fall to boto3's own chain (profile, role).
 
     boto3 does not read ``AWS_REGION``; `Settings` does, and it is passed on here.
@@ -70,7 +72,7 @@ def client_arguments(settings: Settings) -> dict[str, Any]:
         SettingsError: the endpoint does not belong to the environment, or no sandbox is running.
     """
     settings.require_aws()
-    arguments: dict[str, Any] = {"region_name": settings.aws_region, "config": client_config()}
+    arguments: dict[str, Any] = {"region_name": settings.aws_region, "config": client_config(service)}
     if settings.aws_endpoint_url:
         arguments["endpoint_url"] = settings.aws_endpoint_url
     for name in ("aws_access_key_id", "aws_secret_access_key", "aws_session_token"):
@@ -95,7 +97,7 @@ def make_session(profile: str | None = None) -> boto3.session.Session:
 
 def make_client(settings: Settings, service: str) -> Any:
     """A thread-safe client of ``service`` (``s3`` or ``sqs``)."""
-    return make_session().client(service, **client_arguments(settings))
+    return make_session().client(service, **client_arguments(settings, service))
 
 
 _MISSING = {"404", "NoSuchKey", "NotFound", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}

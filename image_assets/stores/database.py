@@ -59,7 +59,8 @@ def make_engine(url: str, variable: str = "DATABASE_URL") -> sa.Engine:
     """
     parsed = parse_url(url, variable)
     arguments = {"connect_timeout": CONNECT_TIMEOUT_S} if parsed.get_backend_name() == "postgresql" else {}
-    return sa.create_engine(parsed, pool_pre_ping=True, connect_args=arguments)
+    # No limit but the threads that use it: one that holds a lock and asks for a second connection must get it.
+    return sa.create_engine(parsed, pool_pre_ping=True, max_overflow=-1, connect_args=arguments)
 
 
 def check_connection(engine: sa.Engine, variable: str = "DATABASE_URL") -> None:

@@ -154,7 +154,7 @@ def test_a_bucket_name_that_no_bucket_can_have_is_permanently_wrong(settings: Se
 
 def test_clients_get_address_region_and_credentials_of_the_settings(env: dict[str, str]) -> None:
     settings = Settings.model_validate(env | {"AWS_REGION": "eu-west-2", "AWS_SESSION_TOKEN": "session-token-value"})
-    arguments = client_arguments(settings)
+    arguments = client_arguments(settings, "sqs")
     config = arguments.pop("config")
     assert arguments == {
         "region_name": "eu-west-2",
@@ -173,7 +173,7 @@ def test_credentials_that_are_not_set_are_left_to_boto3(env: dict[str, str], mon
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name)
         del env[name]
-    arguments = client_arguments(Settings.model_validate(env | {"IMAGE_ASSETS_ENV": "production"}))
+    arguments = client_arguments(Settings.model_validate(env | {"IMAGE_ASSETS_ENV": "production"}), "s3")
     assert set(arguments) == {"region_name", "config"}
 
 

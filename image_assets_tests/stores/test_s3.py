@@ -263,8 +263,8 @@ def test_errors_name_the_object_but_no_secret(aws: Aws, settings: Settings, stor
 
 def test_a_server_that_does_not_answer_is_unreachable(env: dict[str, str]) -> None:
     settings = Settings.model_validate(env | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"})
-    once = client_config().merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
-    client = boto3.session.Session().client("s3", **(client_arguments(settings) | {"config": once}))
+    once = client_config("s3").merge(Config(retries={"total_max_attempts": 1, "mode": "standard"}))
+    client = boto3.session.Session().client("s3", **(client_arguments(settings, "s3") | {"config": once}))
     with pytest.raises(UnreachableError, match="no answer") as caught:
         ObjectStore(client, "bucket").get("a")
     assert not caught.value.permanent
