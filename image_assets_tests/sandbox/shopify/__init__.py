@@ -1,0 +1,1 @@
+"""Tests of the Shopify stand-in, over real HTTP."""
