@@ -14,6 +14,7 @@ from image_assets.deals import assets as deals_assets, automation as deals_autom
 from image_assets.orchestration.alerts import run_failures
 from image_assets.orchestration.resources import default_resources
 from image_assets.redaction import install_log_redaction
+from image_assets.storefront import assets as storefront_assets, automation as storefront_automation
 
 
 def build_definitions(*, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -23,10 +24,10 @@ def build_definitions(*, resources: Mapping[str, Any] | None = None) -> dg.Defin
     """
     install_log_redaction()
     return dg.Definitions(
-        assets=deals_assets.default_assets,
-        schedules=deals_automation.default_schedules,
-        sensors=[*deals_automation.default_sensors, run_failures],
-        jobs=deals_automation.default_jobs,
+        assets=[*deals_assets.default_assets, *storefront_assets.default_assets],
+        schedules=[*deals_automation.default_schedules, *storefront_automation.default_schedules],
+        sensors=[*deals_automation.default_sensors, *storefront_automation.default_sensors, run_failures],
+        jobs=[*deals_automation.default_jobs, *storefront_automation.default_jobs],
         resources={**default_resources(), **(resources or {})},
         # Threads inside an asset: a process per step would cost seconds.
         executor=dg.in_process_executor,

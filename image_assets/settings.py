@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -56,6 +56,12 @@ def read_sandbox_env(state_dir: Path) -> dict[str, str] | None:
     return None
 
 
+_NEVER_BESIDE_A_SANDBOX = (
+    *("AWS_SESSION_TOKEN", "DATABASE_URL", "CATALOG_DATABASE_URL"),
+    *("MEDIA_S3_BUCKET", "SHOPIFY_SHOP", "SHOPIFY_ACCESS_TOKEN", "SHOPIFY_BASE_URL"),
+)
+
+
 class _SandboxSource(PydanticBaseSettingsSource):
     """The running sandbox's addresses, unless the environment names an endpoint of its own.
 
@@ -79,7 +85,7 @@ class _SandboxSource(PydanticBaseSettingsSource):
             return {}
         found = read_sandbox_env(Path(known.get("IMAGE_ASSETS_STATE_DIR") or default_state_dir()))
         # What the sandbox does not have, the shell's must not stand in for: its session token, or its database.
-        return {"AWS_SESSION_TOKEN": None, "DATABASE_URL": None, **found} if found else {}
+        return {**dict.fromkeys(_NEVER_BESIDE_A_SANDBOX), **found} if found else {}
 
 
 class Settings(BaseSettings):
@@ -98,16 +104,40 @@ class Settings(BaseSettings):
     aws_access_key_id: SecretStr | None = Field(None, validation_alias="AWS_ACCESS_KEY_ID")
     aws_secret_access_key: SecretStr | None = Field(None, validation_alias="AWS_SECRET_ACCESS_KEY")
     aws_session_token: SecretStr | None = Field(None, validation_alias="AWS_SESSION_TOKEN")
-    s3_bucket: str | None = Field(None, validation_alias=AliasChoices("S3_BUCKET_NAME", "AWS_S3_BUCKET"))
+    s3_bucket: str | None = Field(None, validation_alias="S3_BUCKET_NAME")
+    aws_s3_bucket: str | None = Field(None, validation_alias="AWS_S3_BUCKET")
     requests_s3_bucket: str | None = Field(None, validation_alias="REQUESTS_S3_BUCKET")
     sqs_queue_url: str | None = Field(None, validation_alias="SQS_QUEUE_URL")
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
+    catalog_database_url: SecretStr | None = Field(None, validation_alias="CATALOG_DATABASE_URL")
     alert_webhook_url: SecretStr | None = Field(None, validation_alias="ALERT_WEBHOOK_URL")
+
+    shopify_shop: str | None = Field(None, validation_alias="SHOPIFY_SHOP")
+    shopify_access_token: SecretStr | None = Field(None, validation_alias="SHOPIFY_ACCESS_TOKEN")
+    shopify_api_version: str = Field(
+        "2026-07", pattern=r"^20\d\d-(01|04|07|10)$", validation_alias="SHOPIFY_API_VERSION"
+    )
+    shopify_base_url: str | None = Field(None, validation_alias="SHOPIFY_BASE_URL")
+    shopify_upload: Literal["presigned", "staged"] = Field("presigned", validation_alias="SHOPIFY_UPLOAD")
+    shopify_media_patience_s: float = Field(300.0, gt=0, le=3600, validation_alias="SHOPIFY_MEDIA_PATIENCE_S")
+    # Spec 02: "Use short expiration times (1 hour max)".
+    presigned_url_s: int = Field(3600, ge=60, le=3600, validation_alias="PRESIGNED_URL_S")
 
     deals_prefix: str = Field("images/deal/", validation_alias="DEALS_PREFIX")
     deals_variant_set: str = Field("deals", validation_alias="DEALS_VARIANT_SET")
     deals_workers: int = Field(8, ge=1, le=64, validation_alias="DEALS_WORKERS")
     deals_check_sample: int = Field(5, ge=0, le=10_000, validation_alias="DEALS_CHECK_SAMPLE")
+
+    media_s3_bucket: str | None = Field(None, validation_alias="MEDIA_S3_BUCKET")
+    storefront_prefix: str = Field("sorted-media/", validation_alias="STOREFRONT_PREFIX")
+    storefront_workers: int = Field(10, ge=1, le=64, validation_alias="STOREFRONT_WORKERS")
+    storefront_min_side: int = Field(200, ge=1, le=5000, validation_alias="STOREFRONT_MIN_SIDE")
+    storefront_alt_text: str = Field(
+        "{Image_SKU} - Image {n}", min_length=1, max_length=400, validation_alias="STOREFRONT_ALT_TEXT"
+    )
+    storefront_log_dir: Path | None = Field(None, validation_alias="STOREFRONT_LOG_DIR")
+    catalog_query: str = Field("", validation_alias="CATALOG_QUERY")
+
     max_image_pixels: int = Field(
         DEFAULT_MAX_IMAGE_PIXELS, ge=1, le=PILLOW_PIXEL_CEILING, validation_alias="MAX_IMAGE_PIXELS"
     )
@@ -125,6 +155,14 @@ class Settings(BaseSettings):
         sandbox = _SandboxSource(settings_cls, env_settings, dotenv_settings)
         return (init_settings, sandbox, env_settings, dotenv_settings)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _buckets(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Let one bucket serve where only one is named; specs 01 and 02 both call theirs AWS_S3_BUCKET."""
+        common = values.get("AWS_S3_BUCKET")
+        deals = values.get("S3_BUCKET_NAME") or common
+        return {**values, "S3_BUCKET_NAME": deals, "MEDIA_S3_BUCKET": values.get("MEDIA_S3_BUCKET") or common or deals}
+
     @field_validator("state_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
@@ -135,11 +173,20 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("deals_prefix")
+    @field_validator("deals_prefix", "storefront_prefix")
     @classmethod
     def _ends_with_slash(cls, value: str) -> str:
         if not value.endswith("/") or value.startswith("/"):
             raise ValueError(f"must end with / and not start with one, e.g. images/deal/, not {value!r}")
+        return value
+
+    @field_validator("storefront_alt_text")
+    @classmethod
+    def _known_fields(cls, value: str) -> str:
+        try:
+            value.format(Image_SKU="827749", n=1)
+        except (KeyError, IndexError, ValueError, AttributeError):
+            raise ValueError(f"may use the fields {{Image_SKU}} and {{n}} only, not {value!r}") from None
         return value
 
     def model_post_init(self, _context: Any, /) -> None:
@@ -195,11 +242,41 @@ class Settings(BaseSettings):
                 hint="Set IMAGE_ASSETS_ENV=production to work on it.",
             )
 
+    def require_shopify(self) -> None:
+        """Guard every Shopify client: sandbox mode never talks to a real shop, production never to the stand-in.
 
-_SANDBOX_PROVIDES = {"s3_bucket", "requests_s3_bucket", "sqs_queue_url", "database_url"}
+        Raises:
+            SettingsError: no sandbox is running, or the address does not belong to the environment.
+        """
+        url = self.shopify_base_url
+        if self.environment == "production":
+            if url and _is_loopback(url):
+                raise SettingsError(
+                    f"SHOPIFY_BASE_URL is {url}, a stand-in on this machine, but IMAGE_ASSETS_ENV is production.",
+                    hint="Unset SHOPIFY_BASE_URL, or set IMAGE_ASSETS_ENV=sandbox.",
+                )
+            return
+        if not url and not self.aws_endpoint_url:
+            raise no_sandbox_error()
+        if not url or not _is_loopback(url):
+            raise SettingsError(
+                f"IMAGE_ASSETS_ENV is sandbox, but the shop is {url or self.shopify_shop or 'not set'}, which is not "
+                "on this machine.",
+                hint="Set IMAGE_ASSETS_ENV=production to work on it, or SHOPIFY_BASE_URL to a stand-in.",
+            )
+
+
+_SANDBOX_PROVIDES = {
+    *("s3_bucket", "requests_s3_bucket", "media_s3_bucket", "sqs_queue_url", "database_url", "catalog_database_url"),
+    *("shopify_shop", "shopify_access_token"),
+}
 
 _HINTS = {
     "s3_bucket": "Set it to the bucket that holds the deal images.",
+    "media_s3_bucket": "Set it to the bucket that holds the product images of STOREFRONT_PREFIX.",
+    "catalog_database_url": "Set it to the database of nav_items, e.g. mysql+pymysql://user:password@host/catalog.",
+    "shopify_shop": "Set it to the shop's own domain, e.g. my-shop.myshopify.com.",
+    "shopify_access_token": "Set it to an Admin API access token of the shop (shpat_...).",
     "sqs_queue_url": "Set it to the URL of the request queue.",
     "database_url": "Set it to the project's own PostgreSQL, e.g. postgresql+psycopg://user:password@host/image_assets.",
 }

@@ -67,6 +67,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("renderer", _renderer),
         ("deal images", _bucket),
         ("request files", _requests),
+        ("product images", _media),
+        ("catalog", _catalog),
+        ("shop", _shop),
         ("frames", _frames),
         ("queue", _queue),
         ("database", _database),
@@ -132,6 +135,48 @@ def _requests(settings: Settings) -> tuple[State, str]:
     return State.OK, store.url("requests/")
 
 
+def _media(settings: Settings) -> tuple[State, str]:
+    from image_assets.storefront.workplace import media_store
+
+    if settings.media_s3_bucket is None:
+        return State.OFF, "MEDIA_S3_BUCKET: the storefront area has no product images"
+    store = media_store(settings)
+    found = next(store.list_pages(settings.storefront_prefix), [])
+    return State.OK, store.url(settings.storefront_prefix) + ("" if found else " is readable, but empty")
+
+
+def _catalog(settings: Settings) -> tuple[State, str]:
+    from image_assets.storefront.workplace import load_catalog
+
+    if settings.catalog_database_url is None:
+        return State.OFF, "CATALOG_DATABASE_URL: the storefront area has no product groups"
+    if ":group_ids" in settings.catalog_query:
+        found = load_catalog(settings, ["image-assets-doctor"])
+        return State.OK, f"CATALOG_QUERY answers with the columns it should ({len(found.groups)} groups of that name)"
+    catalog = load_catalog(settings, None)
+    unusable = f", {len(catalog.rejected):,} rows that can't be used" if catalog.rejected else ""
+    return State.OK, f"{len(catalog.groups):,} product groups{unusable}"
+
+
+# What syncing asks of the token (Shopify, "Access scopes"); write scopes include reading.
+_SCOPES = ("write_products", "write_files", "write_publications")
+
+
+def _shop(settings: Settings) -> tuple[State, str]:
+    from image_assets.vendors.shopify import documents
+    from image_assets.vendors.shopify.client import ShopifyClient
+
+    if settings.shopify_shop is None:
+        return State.OFF, "SHOPIFY_SHOP: the storefront area has no shop"
+    with ShopifyClient.from_settings(settings) as client:
+        answer = client.query(documents.SHOP)
+    granted = {scope["handle"] for scope in answer["currentAppInstallation"]["accessScopes"]}
+    missing = [scope for scope in _SCOPES if scope not in granted]
+    if missing:
+        return State.BROKEN, f"the token lacks {', '.join(missing)}: grant them to the app of SHOPIFY_ACCESS_TOKEN."
+    return State.OK, f"{answer['shop']['name']}, API {settings.shopify_api_version}"
+
+
 def _frames(settings: Settings) -> tuple[State, str]:
     import pyarrow as pa
 
@@ -157,7 +202,7 @@ def _database(settings: Settings) -> tuple[State, str]:
     from image_assets.stores.database import current_revision, head_revision, make_engine
 
     if settings.database_url is None:
-        return State.OFF, "DATABASE_URL: no area needs it yet"
+        return State.OFF, "DATABASE_URL: the storefront area needs it"
     engine = make_engine(settings.database_url.get_secret_value())
     try:
         found, newest = current_revision(engine), head_revision()

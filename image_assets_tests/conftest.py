@@ -36,6 +36,11 @@ _OURS = (
     "DEALS_",
     "FRAMES_",
     "ALERT_",
+    "CATALOG_",
+    "MEDIA_",
+    "SHOPIFY_",
+    "STOREFRONT_",
+    "PRESIGNED_",
     "MAX_",
 )
 # Nothing of the developer's own environment may reach a test, nor a test the real AWS.

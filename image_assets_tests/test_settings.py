@@ -327,3 +327,39 @@ def test_every_field_has_a_variable_of_its_own() -> None:
     assert len(set(names)) == len(names)
     assert all(name.isupper() for name in names)
     assert settings_module.sandbox_file(Path("/s")) == Path("/s/sandbox/env.json")
+
+
+@pytest.mark.parametrize(
+    ("named", "deals", "media"),
+    [
+        ({"S3_BUCKET_NAME": "one"}, "one", "one"),
+        ({"AWS_S3_BUCKET": "one"}, "one", "one"),
+        ({"S3_BUCKET_NAME": "deals", "AWS_S3_BUCKET": "media"}, "deals", "media"),
+        ({"AWS_S3_BUCKET": "deals", "MEDIA_S3_BUCKET": "media"}, "deals", "media"),
+        ({"MEDIA_S3_BUCKET": "media"}, None, "media"),
+    ],
+)
+def test_one_bucket_serves_where_only_one_is_named(named: dict[str, str], deals: str | None, media: str | None) -> None:
+    settings = Settings.model_validate(named)
+    assert (settings.s3_bucket, settings.media_s3_bucket) == (deals, media)
+
+
+@pytest.mark.parametrize("text", ["{sku}", "{Image_SKU", "{0}", "{n.x}"])
+def test_an_alt_text_with_unknown_fields_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STOREFRONT_ALT_TEXT", text)
+    with pytest.raises(SettingsError, match="STOREFRONT_ALT_TEXT"):
+        load_settings()
+
+
+def test_a_shop_on_this_machine_and_production_do_not_meet() -> None:
+    production = {"IMAGE_ASSETS_ENV": "production", "SHOPIFY_SHOP": "s.myshopify.com"}
+    Settings.model_validate(production).require_shopify()
+    with pytest.raises(SettingsError, match="stand-in on this machine"):
+        Settings.model_validate(production | {"SHOPIFY_BASE_URL": "http://127.0.0.1:1"}).require_shopify()
+    with pytest.raises(SettingsError, match="not on this machine"):
+        Settings.model_validate(
+            {"SHOPIFY_SHOP": "s.myshopify.com", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+        ).require_shopify()
+    with pytest.raises(SettingsError, match="No sandbox is running"):
+        Settings.model_validate({"SHOPIFY_SHOP": "s.myshopify.com"}).require_shopify()
+    Settings.model_validate({"SHOPIFY_BASE_URL": "http://127.0.0.1:1"}).require_shopify()

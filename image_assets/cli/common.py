@@ -98,3 +98,39 @@ class ImageProgress:
     def _counters(self) -> str:
         done, skipped, failed = (self._counts[s] for s in (Status.DONE, Status.UNCHANGED, Status.FAILED))
         return f"✅: {done:,} ⏭️: {skipped:,} ❌: {failed:,} 🖼️: {self._variants:,}"
+
+
+class GroupProgress:
+    """A progress bar over product groups, with how they ended."""
+
+    def __init__(self, *, hidden: bool = False) -> None:
+        self._counts = dict.fromkeys(Status, 0)
+        self._progress = Progress(
+            TextColumn("Syncing groups:"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[counters]}"),
+            console=err,
+            disable=hidden,
+        )
+        self._task = self._progress.add_task("groups", total=None, counters="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def start(self, total: int) -> None:
+        """Say how many groups there are."""
+        self._progress.update(self._task, total=total)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one group."""
+        self._counts[outcome.status] += 1
+        shown = " ".join(f"{status.value}: {count:,}" for status, count in self._counts.items())
+        self._progress.update(self._task, advance=1, counters=shown)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 from rich.text import Text
 
-from image_assets.cli import deals, sandbox
+from image_assets.cli import deals, sandbox, storefront
 from image_assets.cli.common import (
     EXIT_INTERRUPTED,
     EXIT_SOME_FAILED,
@@ -36,6 +36,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(deals.app, name="deals")
+app.add_typer(storefront.app, name="storefront")
 app.add_typer(sandbox.app, name="sandbox")
 
 

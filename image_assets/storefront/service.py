@@ -1,0 +1,358 @@
+"""The storefront area's verbs: sync, and the plans it would carry out.
+
+Here: rounds of observing, planning and applying, for many groups side by side. Not here: settings and clients
+(``workplace.py``), terminals, Dagster.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from image_assets.errors import ImageAssetsError, InputError, PermanentError, StalePlanError, TransientError
+from image_assets.parallel import parallel_map
+from image_assets.report import Outcome, Status
+from image_assets.storefront.apply import Applied
+from image_assets.storefront.files import FileFailure
+from image_assets.storefront.model import Ledger, LiveProduct, Missing, Mode, ProductGroup, SkuImages, desired_images
+from image_assets.storefront.observe.images import TOO_SMALL, ImageObserver
+from image_assets.storefront.observe.products import ProductIndex, find_product, read_settled
+from image_assets.storefront.plan import MediaPlan, covers, make_plan
+from image_assets.storefront.proof import problems
+from image_assets.storefront.workplace import Workplace
+from image_assets.vendors.shopify.client import UnknownResultError, UserErrors
+
+_log = logging.getLogger(__name__)
+
+# Look, act, look again: more rounds than this means that somebody else keeps changing the product.
+ROUNDS = 5
+# Groups observed before the first is synced: bounds memory, and what is known is never older than these take.
+BATCH_GROUPS = 100
+# From so many groups on, reading all products in bulk costs less than asking for each.
+BULK_FROM = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """How to sync.
+
+    Attributes:
+        mode: how far to go.
+        alt_text: template of the alternative text.
+        workers: groups worked on at the same time.
+        patience_s: how long Shopify may take to process media.
+    """
+
+    mode: Mode = Mode.ADD
+    alt_text: str = "{Image_SKU} - Image {n}"
+    workers: int = 4
+    patience_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class MissingImage:
+    """A variant without an image, and why: a line of spec 02's log."""
+
+    group_id: str
+    sku: str
+    image_sku: str
+    path: str
+    reason: Missing
+    detail: str = ""
+
+    @property
+    def error(self) -> str:
+        """The reason as a sentence."""
+        return f"{self.reason.value}: {self.detail}" if self.detail else self.reason.value
+
+
+@dataclass
+class GroupResult:
+    """How one group ended.
+
+    Attributes:
+        group: the group.
+        images: what S3 has for it.
+        outcome: done, unchanged or failed, with its counts and notes.
+        plan: the first plan, which says what was found; None when it could not be made.
+        product: the product as it was left; None when it could not be read.
+        failures: images that could not be brought.
+        missing: variants without an image.
+        problems: what is wrong with the product afterwards, by check.
+        seconds: time it took.
+    """
+
+    group: ProductGroup
+    images: tuple[SkuImages, ...]
+    outcome: Outcome
+    plan: MediaPlan | None = None
+    product: LiveProduct | None = None
+    failures: list[FileFailure] = field(default_factory=list[FileFailure])
+    missing: list[MissingImage] = field(default_factory=list[MissingImage])
+    problems: Mapping[str, list[str]] = field(default_factory=dict[str, list[str]])
+    seconds: float = 0.0
+
+
+def observe_groups(
+    observer: ImageObserver, groups: Sequence[ProductGroup]
+) -> Iterator[tuple[ProductGroup, tuple[SkuImages, ...] | ImageAssetsError]]:
+    """The images of groups; an Image_SKU that several groups share is listed once."""
+    found = observer.observe(sku for group in groups for sku in group.image_skus)
+    for group in groups:
+        answers = [found[sku] for sku in group.image_skus]
+        error = next((answer for answer in answers if isinstance(answer, ImageAssetsError)), None)
+        yield group, error or tuple(answer for answer in answers if isinstance(answer, SkuImages))
+
+
+def fingerprint(group: ProductGroup, images: Sequence[SkuImages]) -> str:
+    """What a group's rows and its S3 listing come to; another one means that something changed."""
+    listing = [(image.key, image.etag) for item in images for image in item.images]
+    described = [group.title, group.handle, [(row.sku, row.image_sku) for row in group.rows], listing]
+    return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:32]
+
+
+def missing_images(group: ProductGroup, images: Sequence[SkuImages]) -> list[MissingImage]:
+    """The variants without an image."""
+    by_sku = {item.image_sku: item for item in images}
+    found: list[MissingImage] = []
+    for row in group.rows:
+        item = by_sku.get(row.image_sku)
+        if item is None:
+            found.append(MissingImage(group.id, row.sku, row.image_sku, "", Missing.NO_SKU))
+        elif item.missing is not None:
+            detail = "; ".join(f"{rejected.key}: {rejected.message}" for rejected in item.rejected)
+            found.append(MissingImage(group.id, row.sku, row.image_sku, item.path, item.missing, detail))
+    return found
+
+
+def sync(
+    work: Workplace,
+    groups: Sequence[ProductGroup],
+    options: SyncOptions,
+    *,
+    incremental: bool = False,
+    plans: Mapping[str, MediaPlan] | None = None,
+) -> Iterator[GroupResult]:
+    """Bring products in line with S3; yields a result per group as it ends.
+
+    Args:
+        work: stores and shop.
+        groups: what to sync; those that changed since their last success come first.
+        options: how.
+        incremental: only groups whose rows or S3 listing changed since their last success.
+        plans: saved plans by group; a group that now needs anything its plan does not name fails with
+            `StalePlanError`, so that what was interrupted can be finished, and nothing else is done.
+
+    Raises:
+        InputError: an incremental sync in another mode than add.
+        SettingsError, UnreachableError: the project's database or the shop can't be used at all.
+    """
+    if incremental and options.mode is not Mode.ADD:
+        raise InputError(f"An incremental sync only adds; its mode can't be {options.mode.value}.")
+    index = ProductIndex.read(work.client, patience_s=options.patience_s) if len(groups) >= BULK_FROM else None
+    done = work.ledger.fingerprints()
+    for start in range(0, len(groups), BATCH_GROUPS):
+        batch: list[tuple[ProductGroup, tuple[SkuImages, ...]]] = []
+        for group, images in observe_groups(work.observer, groups[start : start + BATCH_GROUPS]):
+            if isinstance(images, ImageAssetsError):
+                yield GroupResult(group, (), Outcome.failed(group.id, images))
+            elif not incremental or done.get(group.id) != fingerprint(group, images):
+                batch.append((group, images))
+        batch.sort(key=lambda pair: done.get(pair[0].id) == fingerprint(*pair))
+        for result in parallel_map(
+            lambda pair: sync_group(work, pair[0], pair[1], options, index=index, plans=plans),
+            batch,
+            workers=options.workers,
+        ):
+            yield result.unwrap()
+
+
+def sync_group(
+    work: Workplace,
+    group: ProductGroup,
+    images: tuple[SkuImages, ...],
+    options: SyncOptions,
+    *,
+    index: ProductIndex | None = None,
+    plans: Mapping[str, MediaPlan] | None = None,
+) -> GroupResult:
+    """Sync one group. Never raises: what went wrong is the result's outcome."""
+    started = time.monotonic()
+    result = GroupResult(group, images, Outcome(group.id, Status.UNCHANGED), missing=missing_images(group, images))
+    done: Counter[str] = Counter()
+    try:
+        with work.ledger.lock(group.id):
+            _run_rounds(work, result, options, index, plans, done)
+    except Exception as error:  # noqa: BLE001 - one group must not stop the others
+        if not isinstance(error, ImageAssetsError):
+            _log.exception("Unexpected error in group %s", group.id)
+        result.outcome = Outcome.failed(group.id, error, counts=_counts(result, done))
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def _run_rounds(
+    work: Workplace,
+    result: GroupResult,
+    options: SyncOptions,
+    index: ProductIndex | None,
+    plans: Mapping[str, MediaPlan] | None,
+    done: Counter[str],
+) -> None:
+    """Look and act until there is nothing left to do; a lost answer is settled by looking again."""
+    group, images = result.group, result.images
+    for round_ in range(ROUNDS):
+        ledger = read_ledger(work, group, images)
+        result.product = _read(work, group, ledger, options, index if round_ == 0 else None)
+        plan = make_plan(group, images, result.product, ledger, options.mode, options.alt_text)
+        if result.plan is None:
+            _check_saved(group, plan, plans)
+            result.plan = plan
+        if not plan.needs_writes or result.failures:
+            _finish(work, result, plan, ledger, done)
+            return
+        try:
+            applied = work.applier.apply(plan)
+        except UnknownResultError as error:
+            _log.warning("%s: %s Looking at the product again.", group.id, error)
+        except UserErrors as error:
+            if not all(item.transient for item in error.errors):
+                raise
+            _log.warning("%s: %s Looking at the product again.", group.id, error)
+            time.sleep(1.0)
+        else:
+            _count(result, applied, done)
+    raise TransientError(
+        f"{group.id}: the product still differs after {ROUNDS} rounds.",
+        code="still_differs",
+        hint="Somebody else may be changing it; run again later.",
+    )
+
+
+def read_ledger(work: Workplace, group: ProductGroup, images: Sequence[SkuImages]) -> Ledger:
+    """What is known of a group's uploads."""
+    return work.ledger.read(group.id, [image.key for image in desired_images(group, images)])
+
+
+def _read(
+    work: Workplace, group: ProductGroup, ledger: Ledger, options: SyncOptions, index: ProductIndex | None
+) -> LiveProduct | None:
+    """The group's product: the one it was synced to, if that is still there, else the one that is found."""
+    if index is not None:
+        product = index.find(group, ledger.product_id)
+        if product is None or product.settled:
+            return product
+    if ledger.product_id is not None:
+        product = read_settled(work.client, ledger.product_id, patience_s=options.patience_s)
+        if product is not None:
+            return product
+    found = find_product(work.client, group)
+    return read_settled(work.client, found, patience_s=options.patience_s) if found else None
+
+
+def _check_saved(group: ProductGroup, plan: MediaPlan, plans: Mapping[str, MediaPlan] | None) -> None:
+    saved = plans.get(group.id) if plans is not None else plan
+    if saved is None or not covers(saved, plan):
+        raise StalePlanError(
+            f"{group.id}: catalog, S3 or Shopify changed since the plan was made.",
+            hint="Make a new plan with --dry-run --save-plan.",
+        )
+
+
+def _count(result: GroupResult, applied: Applied, done: Counter[str]) -> None:
+    done.update(applied.counts)
+    result.failures += applied.failures
+
+
+def _finish(work: Workplace, result: GroupResult, plan: MediaPlan, ledger: Ledger, done: Counter[str]) -> None:
+    """Remember what was found, and say how the group ended."""
+    group, product = result.group, result.product
+    if product is not None:
+        if ledger.product_id != product.id:
+            work.ledger.set_product(group.id, product.id)
+        work.ledger.record(product.id, plan.adopt)
+    result.problems = problems(group, result.images, product, read_ledger(work, group, result.images))
+    counts = _counts(result, done)
+    small = [item for found in result.images for item in found.rejected if item.reason == TOO_SMALL]
+    notes = (*plan.notes, *(f"{item.key} is left out: {item.message}" for item in small))
+    error = _failure(result)
+    if error is not None:
+        result.outcome = replace(Outcome.failed(group.id, error, counts=counts), notes=notes)
+        return
+    work.ledger.succeeded(group.id, fingerprint(group, result.images))
+    # What was done is what the first plan named: an answer that was lost counted nothing.
+    planned = result.plan.changes if result.plan else {}
+    counts |= {name: max(count, done[name]) for name, count in planned.items() if count or done[name]}
+    status = Status.DONE if any(planned.values()) else Status.UNCHANGED
+    result.outcome = Outcome(group.id, status, counts, notes=notes)
+
+
+def _failure(result: GroupResult) -> ImageAssetsError | None:
+    """What is wrong with a group's images, the others being on the product; a small one is left out, not a failure."""
+    failed = [(item.filename, item.message) for item in result.failures]
+    rejected = [item for found in result.images for item in found.rejected if item.reason != TOO_SMALL]
+    failed += [(item.key, item.message) for item in rejected]
+    if not failed:
+        return None
+    permanent = all(item.permanent for item in result.failures)
+    name, message = failed[0]
+    more = f" And {len(failed) - 1} more." if len(failed) > 1 else ""
+    return (PermanentError if permanent else TransientError)(
+        f"{name} could not be brought to Shopify: {message.rstrip('.')}.{more}",
+        code="images_failed" if result.failures else "images_rejected",
+        hint="The log of upload failures has each.",
+    )
+
+
+def _counts(result: GroupResult, done: Mapping[str, int]) -> dict[str, int]:
+    images = len(desired_images(result.group, result.images))
+    rejected = sum(len(item.rejected) for item in result.images)
+    return {
+        "images": images,
+        "rejected_images": rejected,
+        "failed_images": len(result.failures),
+        "variants_without_image": len(result.missing),
+        **{name: count for name, count in done.items() if count},
+    }
+
+
+def plan_groups(work: Workplace, groups: Sequence[ProductGroup], options: SyncOptions) -> Iterator[GroupResult]:
+    """What a sync would do: reads only; yields a result with its plan per group."""
+    index = ProductIndex.read(work.client, patience_s=options.patience_s) if len(groups) >= BULK_FROM else None
+    for start in range(0, len(groups), BATCH_GROUPS):
+        batch: list[tuple[ProductGroup, tuple[SkuImages, ...]]] = []
+        for group, images in observe_groups(work.observer, groups[start : start + BATCH_GROUPS]):
+            if isinstance(images, ImageAssetsError):
+                yield GroupResult(group, (), Outcome.failed(group.id, images))
+            else:
+                batch.append((group, images))
+        for result in parallel_map(
+            lambda pair: plan_group(work, pair[0], pair[1], options, index), batch, workers=options.workers
+        ):
+            yield result.unwrap()
+
+
+def plan_group(
+    work: Workplace,
+    group: ProductGroup,
+    images: tuple[SkuImages, ...],
+    options: SyncOptions,
+    index: ProductIndex | None = None,
+) -> GroupResult:
+    """Plan one group. Never raises a typed error: it is the result's outcome."""
+    result = GroupResult(group, images, Outcome(group.id, Status.UNCHANGED), missing=missing_images(group, images))
+    try:
+        ledger = read_ledger(work, group, images)
+        result.product = _read(work, group, ledger, options, index)
+        result.plan = make_plan(group, images, result.product, ledger, options.mode, options.alt_text)
+    except ImageAssetsError as error:
+        result.outcome = Outcome.failed(group.id, error)
+    else:
+        planned = {f"{name}_planned": count for name, count in result.plan.changes.items() if count}
+        result.outcome = replace(result.outcome, counts=planned, notes=result.plan.notes)
+    return result
