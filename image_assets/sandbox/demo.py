@@ -17,7 +17,14 @@ from image_assets.deals.functions import layout_from, open_requests
 from image_assets.deals.model import DEAL_PREFIXES, DealPlan, Layout
 from image_assets.deals.service import audit, generate
 from image_assets.report import Report, Status
-from image_assets.sandbox.demo_report import write_report
+from image_assets.sandbox.demo_report import StorefrontSection, empty_folder, write_report
+from image_assets.sandbox.demo_storefront import (
+    StorefrontPass,
+    gallery_cards,
+    print_storefront_pass,
+    run_storefront_pass,
+    storefront_problems,
+)
 from image_assets.sandbox.sample_deals import EXPECTED_FAILURES, EXPECTED_REQUEST_FAILURES
 from image_assets.sandbox.samples import request_file
 from image_assets.sandbox.server import Sandbox
@@ -76,6 +83,7 @@ def run_demo(report_dir: Path | None) -> bool:
     """
     console = Console(highlight=False)
     state_dir = load_settings().state_dir / "demo"
+    folder = empty_folder(report_dir or state_dir / "report")
     with Sandbox(state_dir) as sandbox:
         settings = settings_for(
             {**sandbox.env, "IMAGE_ASSETS_ENV": "sandbox", "IMAGE_ASSETS_STATE_DIR": str(state_dir)}
@@ -88,14 +96,28 @@ def run_demo(report_dir: Path | None) -> bool:
         second = _run_pass(store, layout, settings)
         _print_pass(console, second)
         console.print(f"Second pass: {second.puts} PUT requests.")
-        page = write_report(report_dir or state_dir / "report", store, layout, first, second)
-    problems = _problems(first, second)
+        synced, again = _run_storefront(console, settings)
+        shop = StorefrontSection(synced, again, gallery_cards(synced, folder))
+        page = write_report(folder, store, layout, first, second, shop)
+    problems = [*_problems(first, second), *storefront_problems(synced, again)]
     for problem in problems:
         console.print(f"[red]unexpected:[/] {problem}")
     if not problems:
         console.print(f"As expected, the {len(first.failures)} sample images that can't be rendered failed.")
     console.print(f"Report: {page.as_uri()}", soft_wrap=True)
     return not problems
+
+
+def _run_storefront(console: Console, settings: Settings) -> tuple[StorefrontPass, StorefrontPass]:
+    """Sync the sample catalog twice."""
+    console.print("[bold]storefront[/]: observe, plan, apply")
+    first = run_storefront_pass(settings)
+    print_storefront_pass(console, first)
+    console.print("[bold]storefront[/]: everything once more")
+    second = run_storefront_pass(settings)
+    print_storefront_pass(console, second)
+    console.print(f"Second pass: {second.run.metrics.mutations} mutations.")
+    return first, second
 
 
 def _run_pass(store: ObjectStore, layout: Layout, settings: Settings) -> DemoPass:

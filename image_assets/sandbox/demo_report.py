@@ -21,6 +21,7 @@ from image_assets.stores.s3 import ObjectStore
 
 if TYPE_CHECKING:
     from image_assets.sandbox.demo import DemoPass
+    from image_assets.sandbox.demo_storefront import GalleryCard, StorefrontPass
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -48,11 +49,27 @@ class Card:
     notes: str
 
 
-def write_report(folder: Path, store: ObjectStore, layout: Layout, first: DemoPass, second: DemoPass) -> Path:
-    """Write ``index.html`` and its pictures into ``folder``, replacing an earlier report; returns the page's path."""
+@dataclass(frozen=True, slots=True)
+class StorefrontSection:
+    """The storefront's part of the page; its pictures are in the report's folder already."""
+
+    first: StorefrontPass
+    second: StorefrontPass
+    cards: list[GalleryCard]
+
+
+def empty_folder(folder: Path) -> Path:
+    """Make room for a report's pictures, removing an earlier one's; returns ``folder``."""
     pictures = folder / "images"
     shutil.rmtree(pictures, ignore_errors=True)
     pictures.mkdir(parents=True)
+    return folder
+
+
+def write_report(
+    folder: Path, store: ObjectStore, layout: Layout, first: DemoPass, second: DemoPass, storefront: StorefrontSection
+) -> Path:
+    """Write ``index.html`` and the deals' pictures into ``folder``; returns the page's path."""
     results = sorted(first.results, key=lambda result: result.ref)
     cards = [found.unwrap() for found in parallel_map(lambda r: _card(store, layout, r, folder), results, workers=8)]
     cards.sort(key=lambda card: card.title)
@@ -69,6 +86,7 @@ def write_report(folder: Path, store: ObjectStore, layout: Layout, first: DemoPa
             totals=_totals(first),
             reported=_reported(first, store),
             request_failures=first.requested.failures,
+            storefront=storefront,
         ),
         encoding="utf-8",
     )

@@ -1,25 +1,63 @@
-"""The buckets and sample objects of the sandbox, made over HTTP as any AWS client would.
+"""What the sandbox's systems hold: buckets, sample objects, the catalog, the shop's products.
 
-Here: creating, filling and emptying them. Not here: the server they are on (``aws.py``).
+Here: creating, filling and emptying them, all but `fill_shop` from any process, over HTTP and SQL. Not here: the
+servers they are on (``aws.py``, ``postgres.py``, ``shopify/``), what the samples are (``sample*.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import httpx2
+import sqlalchemy as sa
 from boto3 import Session
 
 from image_assets.parallel import parallel_map
+from image_assets.sandbox.sample_storefront import (
+    MEDIA_BUCKET,
+    SHOP_PRODUCTS,
+    catalog_rows,
+    media_objects,
+    merchant_media,
+)
 from image_assets.sandbox.samples import sample_objects
 from image_assets.stores.aws import client_config
+from image_assets.stores.database import make_engine
+
+if TYPE_CHECKING:
+    from image_assets.sandbox.shopify.shop import Shop
 
 BUCKET = "deal-images"
 REQUESTS_BUCKET = "requests"
 QUEUE = "image-requests"
+# Beside the routes of the vendor's (``server.py``).
+SHOP_RESET_PATH = "/sandbox/reset"
+_BUCKETS = (BUCKET, REQUESTS_BUCKET, MEDIA_BUCKET)
 # moto answers one request at a time (it is Python, in one process): more workers only wait.
 SEED_WORKERS = 4
-_CONTENT_TYPES = {"jpg": "image/jpeg", "txt": "text/plain"}
+# By the extension, as uploading tools do it; that some files hold something else is what the samples are for.
+_CONTENT_TYPES = {
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "png": "image/png",
+    "webp": "image/webp",
+    "gif": "image/gif",
+    "txt": "text/plain",
+}
+
+# A metadata of its own: in production the catalog is another system's, and none of our migrations may know it.
+NAV_ITEMS = sa.Table(
+    "nav_items",
+    sa.MetaData(),
+    sa.Column("Web_Product_Group_ID", sa.String, nullable=False),
+    sa.Column("No_", sa.String, nullable=False),
+    sa.Column("Image_SKU", sa.String, nullable=False),
+    sa.Column("Title", sa.String, nullable=False),
+    sa.Column("Handle", sa.String),
+    *(sa.Column(f"Option{number}_{part}", sa.String) for number in (1, 2, 3) for part in ("Name", "Value")),
+    sa.Column("Price", sa.Numeric(12, 2)),
+)
 
 
 def make_client(env: Mapping[str, str], service: str) -> Any:
@@ -30,29 +68,35 @@ def make_client(env: Mapping[str, str], service: str) -> Any:
         region_name=env["AWS_REGION"],
         aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-        config=client_config(),
+        config=client_config(service),
     )
 
 
 def create_buckets(env: Mapping[str, str]) -> None:
     """Create the buckets that are not there yet."""
     s3 = make_client(env, "s3")
-    for bucket in (BUCKET, REQUESTS_BUCKET):
+    for bucket in _BUCKETS:
         s3.create_bucket(Bucket=bucket)
 
 
 def reset(env: Mapping[str, str]) -> int:
-    """Empty the buckets and upload the sample objects again; queue and databases stay as they are.
+    """Put the samples back: the buckets' objects, and the catalog and the shop where ``env`` names them.
+
+    The queue and the other databases stay as they are.
 
     Returns:
         The number of objects uploaded.
     """
     s3 = make_client(env, "s3")
-    for bucket in (BUCKET, REQUESTS_BUCKET):
+    for bucket in _BUCKETS:
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
             keys = [{"Key": row["Key"]} for row in page.get("Contents", ())]
             if keys:  # at most 1,000, as many as DeleteObjects takes (S3 API reference)
                 s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+    if "CATALOG_DATABASE_URL" in env:
+        fill_catalog(env["CATALOG_DATABASE_URL"])
+    if "SHOPIFY_BASE_URL" in env:
+        reset_shop(env)
     return seed(env)
 
 
@@ -60,12 +104,43 @@ def seed(env: Mapping[str, str]) -> int:
     """Upload the sample objects, and return how many there are."""
     s3 = make_client(env, "s3")
 
-    def put(item: tuple[str, bytes]) -> None:
-        key, body = item
-        content_type = _CONTENT_TYPES[key.rsplit(".", 1)[-1]]
-        s3.put_object(Bucket=BUCKET, Key=key, Body=body, ContentType=content_type)
+    def put(item: tuple[str, str, bytes]) -> None:
+        bucket, key, body = item
+        content_type = _CONTENT_TYPES[key.rsplit(".", 1)[-1].lower()]
+        s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
 
-    objects = sample_objects()
-    for result in parallel_map(put, objects.items(), workers=SEED_WORKERS):
+    samples = {BUCKET: sample_objects(), MEDIA_BUCKET: media_objects()}
+    items = [(bucket, key, body) for bucket, objects in samples.items() for key, body in objects.items()]
+    for result in parallel_map(put, items, workers=SEED_WORKERS):
         result.unwrap()
-    return len(objects)
+    return len(items)
+
+
+def fill_catalog(url: str) -> None:
+    """Make ``nav_items`` anew in the catalog's database, whatever it holds; all of it or nothing."""
+    engine = make_engine(url, "CATALOG_DATABASE_URL")
+    try:
+        with engine.begin() as connection:
+            NAV_ITEMS.drop(connection, checkfirst=True)
+            NAV_ITEMS.create(connection)
+            connection.execute(NAV_ITEMS.insert(), [dict(row) for row in catalog_rows()])
+    finally:
+        engine.dispose()
+
+
+def fill_shop(shop: Shop) -> None:
+    """Give an empty shop the sample products a merchant made by hand."""
+    for sample in SHOP_PRODUCTS:
+        product = shop.add_product(sample.handle, sample.title, sample.skus)
+        for filename, body in merchant_media(sample):
+            shop.merchant_adds_media(product.id, body, filename)
+
+
+def reset_shop(env: Mapping[str, str]) -> None:
+    """Have the sandbox whose environment is ``env`` make its shop anew, whatever it holds."""
+    answer = httpx2.post(
+        env["SHOPIFY_BASE_URL"] + SHOP_RESET_PATH,
+        headers={"X-Shopify-Access-Token": env["SHOPIFY_ACCESS_TOKEN"]},
+        trust_env=False,  # a proxy has no business between two processes of this machine
+    )
+    answer.raise_for_status()

@@ -1,8 +1,8 @@
-"""The sandbox as a whole: S3, SQS and PostgreSQL with sample data, and the record other processes find it by.
+"""The sandbox as a whole: S3, SQS, PostgreSQL and a shop with sample data, and the record other processes find it by.
 
-Here: starting, stopping and serving until a signal. Not here: the servers themselves (``aws.py``,
-``postgres.py``), what they hold (``resources.py``), and looking at a running one from outside
-(``status.py``).
+Here: starting, stopping, serving until a signal, and the shop's reset for other processes. Not here: the servers
+themselves (``aws.py``, ``postgres.py``, ``shopify/``), what they hold (``resources.py``), and looking at a running one
+from outside (``status.py``).
 """
 
 from __future__ import annotations
@@ -11,18 +11,21 @@ import os
 import secrets
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 from image_assets.errors import PermanentError
 from image_assets.redaction import register_secret
 from image_assets.sandbox import resources
 from image_assets.sandbox.aws import AwsServer
 from image_assets.sandbox.postgres import EmbeddedPostgres, stop_leftover
+from image_assets.sandbox.sample_storefront import MEDIA_BUCKET
+from image_assets.sandbox.shopify import ShopifyServer
 from image_assets.sandbox.status import (
     START_PATIENCE_S,
     SandboxLock,
@@ -33,6 +36,9 @@ from image_assets.sandbox.status import (
 from image_assets.settings import sandbox_file
 from image_assets.stores.database import migrate
 from image_assets.stores.sqs import ensure_queue
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication
 
 REGION = "us-east-1"
 # The project's own database, and one for each system that is a separate one in production.
@@ -54,6 +60,7 @@ class Sandbox:
         self.databases: dict[str, str] = {}
         self._lock = SandboxLock(state_dir)
         self._aws = AwsServer()
+        self._shopify = ShopifyServer(self._with_reset)
         self._postgres = EmbeddedPostgres(self._folder / "postgres")
         self._started = False
 
@@ -91,9 +98,11 @@ class Sandbox:
             with ThreadPoolExecutor(1, thread_name_prefix="sandbox-postgres") as executor:
                 databases = executor.submit(self._start_databases) if database else None
                 self._start_aws()
+                self._start_shopify()
             self.databases = databases.result() if databases else {}
             if self.databases:
                 self.env["DATABASE_URL"] = self.databases["app"]
+                self.env["CATALOG_DATABASE_URL"] = self.databases["catalog"]
             self._record(database)
             self._started = True
         except BaseException:
@@ -110,6 +119,7 @@ class Sandbox:
             return
         sandbox_file(self.state_dir).unlink(missing_ok=True)
         try:
+            self._shopify.stop()  # first: it may be reading from S3
             self._aws.stop()
             self._postgres.stop()
         finally:
@@ -117,7 +127,7 @@ class Sandbox:
             self._lock.release()
 
     def reset(self) -> int:
-        """Empty the buckets, upload the sample data again, and return the number of objects."""
+        """Put all sample data back, and return the number of objects in S3."""
         return resources.reset(self.env)
 
     def serve_forever(self, on_ready: Callable[[], None] | None = None) -> None:
@@ -146,6 +156,7 @@ class Sandbox:
         self._postgres.start()
         urls = {name: self._postgres.create_database(name, secrets.token_hex(16)) for name in DATABASES}
         migrate(urls["app"])
+        resources.fill_catalog(urls["catalog"])
         return urls
 
     def _start_aws(self) -> None:
@@ -157,6 +168,7 @@ class Sandbox:
             "AWS_REGION": REGION,
             "S3_BUCKET_NAME": resources.BUCKET,
             "REQUESTS_S3_BUCKET": resources.REQUESTS_BUCKET,
+            "MEDIA_S3_BUCKET": MEDIA_BUCKET,
         }
         register_secret(self.env["AWS_SECRET_ACCESS_KEY"])
         resources.create_buckets(self.env)
@@ -164,6 +176,33 @@ class Sandbox:
         # moto keeps buckets for the life of the process: an earlier sandbox of this one may have left
         # objects.
         resources.reset(self.env)
+
+    def _start_shopify(self) -> None:
+        self._shopify.start()
+        register_secret(self._shopify.token)
+        self.env |= self._shopify.env()
+        self._reset_shop()
+
+    def _reset_shop(self) -> None:
+        with self._shopify.shop.lock:  # clients, and another reset, see it before or after, never empty
+            self._shopify.reset()
+            resources.fill_shop(self._shopify.shop)
+
+    def _with_reset(self, app: WSGIApplication) -> WSGIApplication:
+        """The shop with one route more than the vendor's: its API has nothing that makes a shop anew."""
+
+        def routed(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+            if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) != ("POST", resources.SHOP_RESET_PATH):
+                return app(environ, start_response)
+            # Loopback alone is no protection: a page in the user's browser can send a POST there, without this header.
+            status = HTTPStatus.UNAUTHORIZED
+            if environ.get("HTTP_X_SHOPIFY_ACCESS_TOKEN") == self._shopify.token:
+                self._reset_shop()
+                status = HTTPStatus.NO_CONTENT
+            start_response(f"{status.value} {status.phrase}", [])
+            return []
+
+        return routed
 
     def _record(self, database: bool) -> None:
         pgdata = str(self._postgres.pgdata) if database else None

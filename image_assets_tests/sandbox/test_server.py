@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from image_assets.errors import PermanentError
+from image_assets.redaction import MASK, redact
 from image_assets.sandbox import resources
+from image_assets.sandbox.sample_storefront import (
+    MEDIA_BUCKET,
+    MERCHANT_PRODUCT,
+    SHOP_PRODUCTS,
+    catalog_rows,
+    media_folder,
+    media_objects,
+    merchant_media,
+)
 from image_assets.sandbox.samples import sample_objects
 from image_assets.sandbox.server import DATABASES, Sandbox
 from image_assets.sandbox.status import SandboxStatus, running, stop_running, wait_ready, write_status
@@ -47,7 +61,8 @@ def test_another_process_finds_its_addresses(sandbox: Sandbox) -> None:
     assert found == sandbox.env
     assert set(sandbox.env) == {
         "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "S3_BUCKET_NAME",
-        "REQUESTS_S3_BUCKET", "SQS_QUEUE_URL", "DATABASE_URL",
+        "REQUESTS_S3_BUCKET", "MEDIA_S3_BUCKET", "SQS_QUEUE_URL", "DATABASE_URL", "CATALOG_DATABASE_URL",
+        "SHOPIFY_SHOP", "SHOPIFY_ACCESS_TOKEN", "SHOPIFY_API_VERSION", "SHOPIFY_BASE_URL",
     }  # fmt: skip
 
 
@@ -55,12 +70,51 @@ def test_only_its_user_may_read_the_record(sandbox: Sandbox) -> None:
     assert stat.S_IMODE(sandbox_file(sandbox.state_dir).stat().st_mode) == 0o600
 
 
-def test_the_bucket_holds_the_sample_objects(sandbox: Sandbox) -> None:
+def etags(sandbox: Sandbox, bucket: str) -> dict[str, str]:
+    """ETags by key: of an object put in one piece, the MD5 of its bytes."""
+    pages = resources.make_client(sandbox.env, "s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return {row["Key"]: row["ETag"].strip('"') for page in pages for row in page.get("Contents", ())}
+
+
+def md5s(objects: Mapping[str, bytes]) -> dict[str, str]:
+    return {key: hashlib.md5(body, usedforsecurity=False).hexdigest() for key, body in objects.items()}
+
+
+def test_the_buckets_hold_the_sample_objects(sandbox: Sandbox) -> None:
+    assert etags(sandbox, sandbox.env["S3_BUCKET_NAME"]) == md5s(sample_objects())
+    assert etags(sandbox, sandbox.env["MEDIA_S3_BUCKET"]) == md5s(media_objects())
+    assert etags(sandbox, sandbox.env["REQUESTS_S3_BUCKET"]) == {}
+
+
+def test_objects_are_served_as_what_their_names_say(sandbox: Sandbox) -> None:
     s3 = resources.make_client(sandbox.env, "s3")
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=sandbox.env["S3_BUCKET_NAME"])
-    sizes = {row["Key"]: row["Size"] for page in pages for row in page["Contents"]}
-    assert sizes == {key: len(body) for key, body in sample_objects().items()}
-    assert s3.head_bucket(Bucket=sandbox.env["REQUESTS_S3_BUCKET"])
+    folder = media_folder("512340")
+    found = s3.list_objects_v2(Bucket=MEDIA_BUCKET, Prefix=folder)["Contents"]
+    types = [s3.head_object(Bucket=MEDIA_BUCKET, Key=row["Key"])["ContentType"] for row in found]
+    assert types == ["image/png", "image/webp", "image/gif", "image/jpeg"]
+
+
+def catalog(sandbox: Sandbox) -> list[dict[str, object]]:
+    """Every row of the catalog as any client reads it."""
+    url = sandbox.env["CATALOG_DATABASE_URL"].replace("postgresql+psycopg://", "postgresql://")
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        return connection.execute('SELECT * FROM nav_items ORDER BY "Web_Product_Group_ID", "No_"').fetchall()
+
+
+def test_the_catalog_holds_the_sample_rows_under_the_columns_own_names(sandbox: Sandbox) -> None:
+    assert catalog(sandbox) == catalog_rows()
+    with connect(sandbox.env["CATALOG_DATABASE_URL"]) as connection:
+        columns = connection.execute(
+            "SELECT column_name, data_type, is_nullable FROM information_schema.columns "
+            "WHERE table_name = 'nav_items' ORDER BY ordinal_position"
+        ).fetchall()
+    text = "character varying"
+    assert columns == [
+        *((name, text, "NO") for name in ("Web_Product_Group_ID", "No_", "Image_SKU", "Title")),
+        ("Handle", text, "YES"),
+        *((f"Option{number}_{part}", text, "YES") for number in (1, 2, 3) for part in ("Name", "Value")),
+        ("Price", "numeric", "YES"),
+    ]
 
 
 def test_reset_removes_what_was_added_and_brings_back_what_was_deleted(sandbox: Sandbox) -> None:
@@ -68,9 +122,104 @@ def test_reset_removes_what_was_added_and_brings_back_what_was_deleted(sandbox: 
     bucket = sandbox.env["S3_BUCKET_NAME"]
     s3.put_object(Bucket=bucket, Key="images/deal/1/added.jpg", Body=b"x")
     s3.delete_object(Bucket=bucket, Key="images/deal/1/1700001.jpg")
-    assert sandbox.reset() == len(sample_objects())
-    found = s3.list_objects_v2(Bucket=bucket, Prefix="images/deal/1/")["Contents"]
-    assert [row["Key"] for row in found] == ["images/deal/1/1700001.jpg"]
+    s3.put_object(Bucket=MEDIA_BUCKET, Key=media_folder("799057") + "799057-1a-1.jpg", Body=b"x")
+    s3.delete_object(Bucket=MEDIA_BUCKET, Key=media_folder("827749") + "827749-1a-12345.jpg")
+    with connect(sandbox.env["CATALOG_DATABASE_URL"]) as connection:
+        connection.execute("DELETE FROM nav_items WHERE \"Web_Product_Group_ID\" = 'LGD-101792'")
+        connection.execute("UPDATE nav_items SET \"Image_SKU\" = '1' WHERE \"No_\" = '124'")
+    spoil_shop(sandbox.env)
+    assert sandbox.reset() == len(sample_objects()) + len(media_objects())
+    assert shop_products(sandbox.env) == SAMPLE_PRODUCTS
+    assert set(etags(sandbox, bucket)) == set(sample_objects())
+    assert set(etags(sandbox, MEDIA_BUCKET)) == set(media_objects())
+    assert catalog(sandbox) == catalog_rows()
+
+
+def test_a_catalog_whose_table_was_dropped_is_filled_again(sandbox: Sandbox) -> None:
+    with connect(sandbox.env["CATALOG_DATABASE_URL"]) as connection:
+        connection.execute("DROP TABLE nav_items")
+    resources.fill_catalog(sandbox.env["CATALOG_DATABASE_URL"])
+    assert catalog(sandbox) == catalog_rows()
+
+
+def ask_shop(env: Mapping[str, str], query: str, **variables: object) -> Any:
+    """The data of one request to the shop, as any app makes it."""
+    answer = httpx2.post(
+        f"{env['SHOPIFY_BASE_URL']}/admin/api/{env['SHOPIFY_API_VERSION']}/graphql.json",
+        json={"query": query, "variables": variables},
+        headers={"X-Shopify-Access-Token": env["SHOPIFY_ACCESS_TOKEN"]},
+    )
+    assert "errors" not in answer.json(), answer.json()
+    return answer.json()["data"]
+
+
+def shop_products(env: Mapping[str, str]) -> list[tuple[str, str, list[str], list[str]]]:
+    """Handle, title, SKUs and media status of every product."""
+    found = ask_shop(
+        env,
+        "{products(first: 10) {nodes {handle title variants(first: 10) {nodes {sku}} "
+        "media(first: 10) {nodes {status}}}}}",
+    )
+    return [
+        (
+            product["handle"],
+            product["title"],
+            [variant["sku"] for variant in product["variants"]["nodes"]],
+            [media["status"] for media in product["media"]["nodes"]],
+        )
+        for product in found["products"]["nodes"]
+    ]
+
+
+SAMPLE_PRODUCTS = [
+    (product.handle, product.title, list(product.skus), ["READY"] * len(product.media)) for product in SHOP_PRODUCTS
+]
+
+
+def test_the_shop_holds_the_products_a_merchant_made(sandbox: Sandbox) -> None:
+    assert shop_products(sandbox.env) == SAMPLE_PRODUCTS
+    assert len(SAMPLE_PRODUCTS) == 2
+    media = ask_shop(
+        sandbox.env,
+        "query($handle: String!) {productByIdentifier(identifier: {handle: $handle}) "
+        "{media(first: 10) {nodes {... on MediaImage {image {url}}}}}}",
+        handle=MERCHANT_PRODUCT.handle,
+    )["productByIdentifier"]["media"]["nodes"]
+    served = [httpx2.get(item["image"]["url"]).content for item in media]
+    assert served == [body for _, body in merchant_media(MERCHANT_PRODUCT)]
+
+
+def spoil_shop(env: Mapping[str, str]) -> None:
+    """Add a product, and change the title and take away the pictures of the merchant's."""
+    set_product = (
+        "mutation($handle: String!, $input: ProductSetInput!) {productSet(identifier: {handle: $handle}, "
+        "input: $input, synchronous: true) {product {id} userErrors {message}}}"
+    )
+    for handle in ("added", MERCHANT_PRODUCT.handle):
+        ask_shop(env, set_product, handle=handle, input={"handle": handle, "title": "Changed", "files": []})
+    changed = [(handle, title, media) for handle, title, _, media in shop_products(env) if title == "Changed"]
+    assert sorted(changed) == [("added", "Changed", []), (MERCHANT_PRODUCT.handle, "Changed", [])]
+
+
+def test_the_shop_alone_is_made_anew_by_any_process_that_has_the_environment(sandbox: Sandbox) -> None:
+    status = running(sandbox.state_dir)
+    assert status is not None
+    for _ in range(2):
+        spoil_shop(status["env"])
+        resources.reset_shop(status["env"])
+        assert shop_products(status["env"]) == SAMPLE_PRODUCTS
+
+
+def test_the_shop_is_not_reset_without_its_token(sandbox: Sandbox) -> None:
+    before = ask_shop(sandbox.env, "{products(first: 10) {nodes {id}}}")
+    for headers in ({}, {"X-Shopify-Access-Token": "shpat_wrong"}):
+        answer = httpx2.post(sandbox.env["SHOPIFY_BASE_URL"] + resources.SHOP_RESET_PATH, headers=headers)
+        assert answer.status_code == 401
+    assert ask_shop(sandbox.env, "{products(first: 10) {nodes {id}}}") == before
+
+
+def test_the_shops_token_is_a_secret(sandbox: Sandbox) -> None:
+    assert redact(f"token {sandbox.env['SHOPIFY_ACCESS_TOKEN']}") == f"token {MASK}"
 
 
 def test_the_queue_has_a_dead_letter_queue_and_polls_long(sandbox: Sandbox) -> None:
@@ -111,7 +260,9 @@ def test_without_a_database_there_is_no_database_url(tmp_path: Path) -> None:
         status = running(tmp_path)
         assert status is not None
         assert status["pgdata"] is None
-        assert "DATABASE_URL" not in status["env"]
+        assert not {"DATABASE_URL", "CATALOG_DATABASE_URL"} & set(status["env"])
+        assert sandbox.reset() == len(sample_objects()) + len(media_objects())
+        assert shop_products(status["env"]) == SAMPLE_PRODUCTS
     finally:
         sandbox.stop()
     sandbox.stop()
