@@ -235,6 +235,9 @@ class Bucket:
         capacity: points it holds at most.
         restore_rate: points that come back per second.
         clock: seconds that never go back.
+
+    Attributes:
+        spent: points that requests have cost since it was filled.
     """
 
     def __init__(self, capacity: int, restore_rate: int, clock: Callable[[], float]) -> None:
@@ -249,6 +252,7 @@ class Bucket:
         with self._lock:
             self._available = float(self.capacity)
             self._seen = self._clock()
+            self.spent = 0
 
     def take(self, points: int) -> bool:
         """Take points, or answer False and leave it as it is."""
@@ -257,12 +261,15 @@ class Bucket:
             if self._available < points:
                 return False
             self._available -= points
+            self.spent += points
             return True
 
     def give_back(self, points: int) -> None:
         """Put back what was taken but not used."""
         with self._lock:
-            self._available = min(self.capacity, self._available + max(points, 0))
+            unused = max(points, 0)
+            self._available = min(self.capacity, self._available + unused)
+            self.spent -= unused
 
     def status(self) -> dict[str, float]:
         """A ``throttleStatus``."""

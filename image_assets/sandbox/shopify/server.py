@@ -82,6 +82,11 @@ class ShopifyServer(LoopbackServer):
         """How many requests the rate limit refused; injected refusals do not count."""
         return self._executor.throttled_count
 
+    @property
+    def spent(self) -> int:
+        """The points all requests have cost since the last `reset`."""
+        return self._bucket.spent
+
     def env(self) -> dict[str, str]:
         """The environment of a program that is to use this shop."""
         return {
