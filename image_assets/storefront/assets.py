@@ -4,6 +4,7 @@ Here: partitions and frames in, metadata and check results out. Not here: any ru
 (``automation.py``).
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace as dataclass_replace
@@ -32,9 +33,10 @@ from image_assets.settings import Settings
 from image_assets.storefront import checks, frames as storefront_frames
 from image_assets.storefront.frames import MEDIA_PLAN, MISSING, SHOPIFY_MEDIA, SKU_IMAGES
 from image_assets.storefront.gallery import gallery_rows, gallery_sheet
+from image_assets.storefront.metrics import measure
 from image_assets.storefront.model import Mode, ProductGroup, SkuImages
 from image_assets.storefront.partitions import product_group
-from image_assets.storefront.run import options_from
+from image_assets.storefront.run import log_results, options_from
 from image_assets.storefront.service import (
     GroupResult,
     missing_images as find_missing,
@@ -246,19 +248,36 @@ def shopify_media(
 ) -> dg.MaterializeResult:
     """Carry out each group's plan; a group that fails is a failed item, and the others go on."""
     with dagster_failures(), open_desk(settings, objects, database, frames) as desk:
-        report = Report()
+        results: list[GroupResult] = []
+        started = time.monotonic()
         for key in context.partition_keys:
             images_frame, plan_frame = desk.frames.read(SKU_IMAGES, key), desk.frames.read(MEDIA_PLAN, key)
             group, images = storefront_frames.images_from(images_frame)
             plan = storefront_frames.plan_from(plan_frame)
             options = options_from(desk.settings, plan.mode)
             result = sync_group(desk.work, group, images, options, plans={key: plan})
-            report.add(result.outcome)
+            results.append(result)
             counts = write_media(desk.frames, result, footer(context, {}, media_plan=plan_frame.footer.frame_id))
             context.add_asset_metadata(media_metadata(desk, result, counts), partition_key=key)
-        raise_if_turned_away(report)
+        raise_if_turned_away(Report(result.outcome for result in results))
         groups = context.instance.get_dynamic_partitions("product_group")
-        return dg.MaterializeResult(check_results=checks.media_results(desk.frames, groups))
+        return dg.MaterializeResult(
+            metadata=run_metadata(desk, results, time.monotonic() - started),
+            check_results=checks.media_results(desk.frames, groups),
+        )
+
+
+def run_metadata(desk: Desk, results: list[GroupResult], seconds: float) -> dict[str, dg.MetadataValue]:
+    """Spec 02's metrics of a whole run, and its log files, which this writes."""
+    store = desk.work.observer.store
+    metrics = measure(
+        results, s3_requests=store.requests.counts, mutations=desk.work.client.writes, seconds=seconds
+    ).as_dict()
+    logs = log_results(desk.settings, results, store.url(""))
+    return {
+        **{f"run_{name}": dg.MetadataValue.float(float(value)) for name, value in metrics.items()},
+        **{f"log_{path.name.rsplit('_', 2)[0]}": dg.MetadataValue.path(str(path)) for path in logs},
+    }
 
 
 def raise_if_turned_away(report: Report) -> None:

@@ -3,6 +3,7 @@
 Here: what starts runs, and the nightly op. Not here: what a sync does (``service.py``), the assets (``assets.py``).
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from pydantic import Field
 
 from image_assets.orchestration.checks import all_counts
 from image_assets.orchestration.failures import dagster_failures
-from image_assets.orchestration.metadata import count_metadata, report_metadata
+from image_assets.orchestration.metadata import report_metadata
 from image_assets.orchestration.resources import (
     DatabaseResource,
     FrameStoreResource,
@@ -25,13 +26,14 @@ from image_assets.storefront.assets import (
     media_metadata,
     open_desk,
     raise_if_turned_away,
+    run_metadata,
     write_media,
 )
 from image_assets.storefront.frames import SHOPIFY_MEDIA
 from image_assets.storefront.model import Mode
 from image_assets.storefront.partitions import product_group
 from image_assets.storefront.run import options_from
-from image_assets.storefront.service import sync
+from image_assets.storefront.service import GroupResult, sync
 from image_assets.storefront.workplace import load_catalog
 from image_assets.stores.frames import Footer
 
@@ -77,7 +79,8 @@ def product_groups(context: dg.SensorEvaluationContext, settings: SettingsResour
         requests.append(product_group.build_delete_request(list(changes.remove)))
     if not requests:
         return dg.SkipReason(f"All {len(catalog.groups):,} product groups are known.")
-    return dg.SensorResult(dynamic_partitions_requests=requests)
+    said = f"{len(changes.add):,} product groups added, {len(changes.remove):,} removed."
+    return dg.SensorResult(dynamic_partitions_requests=requests, skip_reason=said)
 
 
 class SyncConfig(dg.Config):
@@ -104,7 +107,10 @@ def sync_product_groups(
         known = set(context.instance.get_dynamic_partitions(str(product_group.name)))
         recorded = all_counts(desk.frames, SHOPIFY_MEDIA, sorted(known))
         options = options_from(desk.settings, config.mode)
+        results: list[GroupResult] = []
+        started = time.monotonic()
         for result in sync(desk.work, list(catalog.groups.values()), options, incremental=config.incremental):
+            results.append(result)
             report.add(result.outcome)
             changed = result.outcome.status is not Status.UNCHANGED
             # An unchanged one may have got a problem, or have lost the one its frame records for the checks.
@@ -116,9 +122,9 @@ def sync_product_groups(
         raise_if_turned_away(report)
         for outcome in catalog.rejected:
             report.add(outcome)
-        writes = desk.work.client.writes
+        metrics = run_metadata(desk, results, time.monotonic() - started)
     context.log.info("%s", f"{report.done} changed, {report.unchanged} unchanged, {report.failed} failed.")
-    context.add_output_metadata(report_metadata(report) | count_metadata({"mutations": writes}))
+    context.add_output_metadata(report_metadata(report) | metrics)
     yield dg.Output(None)
 
 

@@ -40,7 +40,7 @@ def failure_lines(results: Iterable[GroupResult], bucket_url: str, now: datetime
         for key, message in failed:
             yield (
                 f"[{now.strftime(_LINE_TIME)}] Product: {product} | Image: {key.rsplit('/', 1)[-1]} | "
-                f"Error: {redact(message)} | S3 URL: {bucket_url}{key}"
+                f"Error: {' '.join(redact(message).split())} | S3 URL: {bucket_url}{key}"
             )
 
 

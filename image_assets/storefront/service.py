@@ -156,20 +156,32 @@ def sync(
         raise InputError(f"An incremental sync only adds; its mode can't be {options.mode.value}.")
     index = ProductIndex.read(work.client, patience_s=options.patience_s) if len(groups) >= BULK_FROM else None
     done = work.ledger.fingerprints()
-    for start in range(0, len(groups), BATCH_GROUPS):
-        batch: list[tuple[ProductGroup, tuple[SkuImages, ...]]] = []
-        for group, images in observe_groups(work.observer, groups[start : start + BATCH_GROUPS]):
-            if isinstance(images, ImageAssetsError):
-                yield GroupResult(group, (), Outcome.failed(group.id, images))
-            elif not incremental or done.get(group.id) != fingerprint(group, images):
-                batch.append((group, images))
-        batch.sort(key=lambda pair: done.get(pair[0].id) == fingerprint(*pair))
+    for observed, failed in _batches(work, groups):
+        yield from failed
+        unchanged = {group.id: done.get(group.id) == fingerprint(group, images) for group, images in observed}
+        batch = [pair for pair in observed if not (incremental and unchanged[pair[0].id])]
+        batch.sort(key=lambda pair: unchanged[pair[0].id])
         for result in parallel_map(
             lambda pair: sync_group(work, pair[0], pair[1], options, index=index, plans=plans),
             batch,
             workers=options.workers,
         ):
             yield result.unwrap()
+
+
+def _batches(
+    work: Workplace, groups: Sequence[ProductGroup]
+) -> Iterator[tuple[list[tuple[ProductGroup, tuple[SkuImages, ...]]], list[GroupResult]]]:
+    """Groups with their images, a batch at a time, and results of those whose images can't be told."""
+    for start in range(0, len(groups), BATCH_GROUPS):
+        observed: list[tuple[ProductGroup, tuple[SkuImages, ...]]] = []
+        failed: list[GroupResult] = []
+        for group, images in observe_groups(work.observer, groups[start : start + BATCH_GROUPS]):
+            if isinstance(images, ImageAssetsError):
+                failed.append(GroupResult(group, (), Outcome.failed(group.id, images)))
+            else:
+                observed.append((group, images))
+        yield observed, failed
 
 
 def sync_group(
@@ -324,15 +336,10 @@ def _counts(result: GroupResult, done: Mapping[str, int]) -> dict[str, int]:
 def plan_groups(work: Workplace, groups: Sequence[ProductGroup], options: SyncOptions) -> Iterator[GroupResult]:
     """What a sync would do: reads only; yields a result with its plan per group."""
     index = ProductIndex.read(work.client, patience_s=options.patience_s) if len(groups) >= BULK_FROM else None
-    for start in range(0, len(groups), BATCH_GROUPS):
-        batch: list[tuple[ProductGroup, tuple[SkuImages, ...]]] = []
-        for group, images in observe_groups(work.observer, groups[start : start + BATCH_GROUPS]):
-            if isinstance(images, ImageAssetsError):
-                yield GroupResult(group, (), Outcome.failed(group.id, images))
-            else:
-                batch.append((group, images))
+    for observed, failed in _batches(work, groups):
+        yield from failed
         for result in parallel_map(
-            lambda pair: plan_group(work, pair[0], pair[1], options, index), batch, workers=options.workers
+            lambda pair: plan_group(work, pair[0], pair[1], options, index), observed, workers=options.workers
         ):
             yield result.unwrap()
 
