@@ -62,10 +62,12 @@ def sync(
     from image_assets.storefront.run import SyncRequest, run_sync
 
     plans = load_plans(plan) if plan else None
+    if plans == {}:
+        raise typer.BadParameter("the plan file holds no plan.", param_hint="--plan")
     wanted = list(dict.fromkeys([*(group_ids or ()), *(groups or ()), *(plans or ())]))
     if all_groups == bool(wanted):
         raise typer.BadParameter("Name groups with --group-ids, or take all of them with --all.")
-    if plans is not None and (dry_run or incremental or group_ids or groups):
+    if plans is not None and (dry_run or incremental or group_ids or groups or mode is not Mode.ADD):
         raise typer.BadParameter("--plan names groups and mode itself: give it alone.")
     if incremental and mode is not Mode.ADD:
         raise typer.BadParameter("--incremental only adds: leave --mode out.")

@@ -121,10 +121,14 @@ def run_sync(
     return SyncRun(results, report, metrics, logs, dict(store.requests.counts), seconds)
 
 
+def log_folder(settings: Settings) -> Path:
+    """Where spec 02's log files go."""
+    return settings.storefront_log_dir or settings.state_dir / "logs"
+
+
 def log_results(settings: Settings, results: Sequence[GroupResult], bucket_url: str) -> list[Path]:
     """Write spec 02's log files; returns those that have a line."""
-    folder = settings.storefront_log_dir or settings.state_dir / "logs"
-    return write_logs(folder, results, bucket_url, datetime.now())  # noqa: DTZ005 - local time, as the spec's examples
+    return write_logs(log_folder(settings), results, bucket_url, datetime.now())  # noqa: DTZ005 - local time, as the spec's examples
 
 
 def _unknown(catalog: Catalog, group_ids: Sequence[str] | None) -> list[Outcome]:
