@@ -1,4 +1,4 @@
-"""``image-assets sandbox``: the local stand-ins for S3, SQS and PostgreSQL."""
+"""``image-assets sandbox``: the local stand-ins for S3, SQS, PostgreSQL and Shopify."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def down() -> None:
 
 @app.command()
 def reset() -> None:
-    """Empty the running sandbox's buckets and put the sample data back."""
+    """Put the running sandbox's sample data back: objects, catalog and shop."""
     from image_assets.sandbox import resources
     from image_assets.sandbox.status import running
 
@@ -70,4 +70,5 @@ def status(json: JsonOption = False) -> None:
     elif found is None:
         out.print("No sandbox is running.")
     else:
-        out.print(f"The sandbox runs as process {found['pid']}; S3 and SQS at {found['env']['AWS_ENDPOINT_URL']}.")
+        aws, shop = found["env"]["AWS_ENDPOINT_URL"], found["env"]["SHOPIFY_BASE_URL"]
+        out.print(f"The sandbox runs as process {found['pid']}; S3 and SQS at {aws}, the shop at {shop}.")

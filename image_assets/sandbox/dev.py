@@ -54,7 +54,9 @@ def run_dev(port: int) -> int:
     sandbox = Sandbox(settings.state_dir)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does
     with sandbox:
-        console.print(f"Sandbox: S3 and SQS at {sandbox.env['AWS_ENDPOINT_URL']}")
+        console.print(
+            f"Sandbox: S3 and SQS at {sandbox.env['AWS_ENDPOINT_URL']}, the shop at {sandbox.env['SHOPIFY_BASE_URL']}"
+        )
         dagster = _start_dagster(root, port, {**dagster_env(root, settings.state_dir), **sandbox.env})
         try:
             if _wait_ready(dagster, port):
