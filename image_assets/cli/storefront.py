@@ -106,6 +106,7 @@ def _as_json(run: SyncRun, request: SyncRequest) -> dict[str, object]:
     return run.report.as_dict() | {
         "dry_run": request.dry_run,
         "mode": request.mode.value,
+        "skipped": run.skipped,
         "metrics": run.metrics.as_dict(),
         "plans": [plan_as_dict(plan) for plan in run.plans if plan.needs_writes],
         "missing_images": [
@@ -138,6 +139,8 @@ def _print(run: SyncRun, request: SyncRequest) -> None:
     print_failures(run.report.failures)
     _print_notes(run)
     metrics = run.metrics
+    if request.incremental:
+        out.print(f"{run.skipped:,} groups skipped: nothing changed since their last success.")
     if not request.dry_run:
         out.print(
             f"{metrics.groups:,} groups, {metrics.images_fetched:,} images in S3, {metrics.images_uploaded:,} uploaded "

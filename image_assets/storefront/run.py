@@ -36,6 +36,7 @@ class SyncRun:
         logs: the log files that were written.
         s3_requests: what was asked of S3, by operation.
         seconds: wall time.
+        skipped: groups an incremental sync did not look at in Shopify, as nothing changed since their last success.
     """
 
     results: list[GroupResult]
@@ -44,6 +45,7 @@ class SyncRun:
     logs: list[Path]
     s3_requests: Mapping[str, int]
     seconds: float
+    skipped: int = 0
 
     @property
     def plans(self) -> list[MediaPlan]:
@@ -118,7 +120,7 @@ def run_sync(
     place = {group_id: at for at, group_id in enumerate(catalog.groups)}
     results.sort(key=lambda result: place[result.group.id])
     logs = [] if request.dry_run else log_results(settings, results, store.url(""))
-    return SyncRun(results, report, metrics, logs, dict(store.requests.counts), seconds)
+    return SyncRun(results, report, metrics, logs, dict(store.requests.counts), seconds, len(groups) - len(results))
 
 
 def log_folder(settings: Settings) -> Path:
