@@ -53,7 +53,8 @@ def test_definitions_load_with_an_empty_environment_from_any_folder(elsewhere: P
     )
     assert json.loads(done.stdout) == {
         "assets": [
-            "deals/image_inventory", "deals/image_variants", "deals/missing_variants", "deals/variant_requests"
+            "deals/image_inventory", "deals/image_variants", "deals/missing_variants", "deals/variant_requests",
+            "storefront/media_plan", "storefront/missing_images", "storefront/shopify_media", "storefront/sku_images",
         ],
         "sandbox": False,
         "same": True,

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from PIL import Image
 
 from image_assets.sandbox.demo import run_demo
 from image_assets.sandbox.sample_deals import EXPECTED_FAILURES, EXPECTED_REQUEST_FAILURES
+from image_assets.sandbox.sample_storefront import (
+    EXPECTED_MISSING,
+    EXPECTED_REJECTED,
+    MERCHANT_PRODUCT,
+    SAMPLE_MEDIA,
+    catalog_rows,
+    expected_gallery,
+    media_objects,
+)
 from image_assets.settings import read_sandbox_env
+from image_assets.storefront.model import Missing
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         patch.setenv("COLUMNS", "250")
         # What is in the shell of somebody who works with real accounts must not reach the demo.
         patch.setenv("S3_BUCKET_NAME", "bucket-of-the-shell")
+        patch.setenv("MEDIA_S3_BUCKET", "media-bucket-of-the-shell")
+        patch.setenv("SHOPIFY_SHOP", "shop-of-the-shell.myshopify.com")
+        patch.setenv("SHOPIFY_BASE_URL", "https://shop-of-the-shell.myshopify.com")
+        patch.setenv("CATALOG_DATABASE_URL", "postgresql+psycopg://u:p@db-of-the-shell/catalog")
         written = io.StringIO()
         with contextlib.redirect_stdout(written), contextlib.redirect_stderr(written):
             passed = run_demo(folder)
@@ -53,11 +69,15 @@ def test_the_demo_comes_to_what_it_must(demo: Demo) -> None:
 
 def test_the_second_pass_writes_nothing(demo: Demo) -> None:
     requests = [line for line in demo.printed.splitlines() if "ListObjectsV2" in line]
-    assert len(requests) == 2
-    first, second = requests
+    first, second, synced, again = requests
     assert re.search(r"[1-9][0-9]* PutObject", first)
-    assert "PutObject" not in second
+    assert "PutObject" not in second + synced + again
     assert re.search(r"<b>0</b><span>PUT requests, second pass</span>", demo.page)
+    assert re.search(r" [1-9][0-9]* GetObject, .* [1-9][0-9]* mutations in ", synced)
+    assert " 0 mutations in " in again
+    assert "GetObject" not in again  # nothing is measured twice
+    assert "Second pass: 0 mutations.\n" in demo.printed
+    assert "<b>0</b><span>mutations, second pass</span>" in demo.page
 
 
 def test_every_picture_on_the_page_exists_and_has_the_size_the_page_says(demo: Demo) -> None:
@@ -84,10 +104,167 @@ def test_every_failed_image_is_on_the_page_with_its_reason(demo: Demo) -> None:
         assert f'<td>{deal_id}/{image_id}</td><td class="reason">{reason}</td>' in demo.page
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A picture of a gallery on the page: its file, whose it is, and the variants that show it."""
+
+    path: str
+    own: bool
+    variants: tuple[str, ...]
+
+    @property
+    def filename(self) -> str:
+        """The file's name, without the UUID Shopify appends to a name that is taken."""
+        return re.sub(r"_[0-9a-f-]{36}(?=\.)", "", self.path)
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product on the page, and the lines below its gallery."""
+
+    gallery: tuple[Shown, ...]
+    missing: tuple[str, ...]
+    rejected: tuple[str, ...]
+
+    @property
+    def ours(self) -> list[str]:
+        """Names of the files we brought, in the gallery's order."""
+        return [picture.filename for picture in self.gallery if not picture.own]
+
+
+_FIGURE = re.compile(
+    r'<figure (?P<own>class="own")?><img src="images/storefront/(?P<path>[^"]+)".*?'
+    r"<figcaption>(?P<place>\d+)\. .*?(?:shown by (?P<variants>[^<]+)</span>)?</figcaption>",
+    re.DOTALL,
+)
+
+
+def products_of(page: str) -> dict[str, Product]:
+    """The products of the page by group."""
+    found: dict[str, Product] = {}
+    for block in page.split('<div class="product">')[1:]:
+        group = re.search(r"<h3>.*? <span>([^<]+)</span></h3>", block)
+        assert group is not None
+        figures = list(_FIGURE.finditer(block))
+        assert [int(figure["place"]) for figure in figures] == list(range(1, len(figures) + 1))
+        gallery = tuple(
+            Shown(unquote(unescape(figure["path"])), bool(figure["own"]), tuple((figure["variants"] or "").split(", ")))
+            for figure in figures
+        )
+        notes = [unescape(note) for note in re.findall(r'<div class="note">([^<]+)</div>', block)]
+        found[group[1]] = Product(
+            gallery,
+            tuple(note.removeprefix("without image: ") for note in notes if note.startswith("without image: ")),
+            tuple(note.removeprefix("not used: ") for note in notes if note.startswith("not used: ")),
+        )
+    return found
+
+
+@pytest.fixture(scope="module")
+def products(demo: Demo) -> dict[str, Product]:
+    return products_of(demo.page)
+
+
+@pytest.fixture(scope="module")
+def filenames() -> dict[str, str]:
+    """What each usable sample object must be called in the shop, by its key: after its number and its content."""
+    objects = media_objects()
+    return {
+        media.key: f"{media.image_sku}-{media.number}a-{hashlib.md5(objects[media.key]).hexdigest()[:12]}."
+        + media.tail.rsplit(".", 1)[-1]
+        for media in SAMPLE_MEDIA
+        if not media.rejected
+    }
+
+
+def test_the_page_shows_every_products_gallery_in_order(
+    products: dict[str, Product], filenames: dict[str, str]
+) -> None:
+    expected = {group: [filenames[key] for key in keys] for group, keys in expected_gallery().items()}
+    assert {group: product.ours for group, product in products.items()} == expected
+
+
+def test_the_pictures_of_the_galleries_are_whole_and_fetched_from_the_shop(
+    demo: Demo, products: dict[str, Product], filenames: dict[str, str]
+) -> None:
+    objects = media_objects()
+    keys = {name: key for key, name in filenames.items()}
+    for product in products.values():
+        for picture in product.gallery:
+            if not picture.own:
+                shown = (demo.folder / "images" / "storefront" / picture.path).read_bytes()
+                assert shown == objects[keys[picture.filename]]
+
+
+def test_the_merchants_own_images_stay_in_front_and_are_marked(products: dict[str, Product]) -> None:
+    own = {group: [picture.filename for picture in found.gallery if picture.own] for group, found in products.items()}
+    assert own.pop(MERCHANT_PRODUCT.group) == list(MERCHANT_PRODUCT.media)
+    assert [picture.own for picture in products[MERCHANT_PRODUCT.group].gallery][:3] == [True, True, False]
+    assert not any(own.values())
+
+
+def test_every_variant_shows_the_first_usable_image_of_its_sku(
+    products: dict[str, Product], filenames: dict[str, str]
+) -> None:
+    first: dict[str, str] = {}
+    for media in SAMPLE_MEDIA:
+        if not media.rejected:
+            first.setdefault(media.image_sku, filenames[media.key])
+    expected: dict[str, str] = {
+        row["No_"]: first[row["Image_SKU"]] for row in catalog_rows() if row["Image_SKU"] in first
+    }
+    shown = {
+        sku: picture.filename
+        for product in products.values()
+        for picture in product.gallery
+        for sku in picture.variants
+        if sku
+    }
+    assert shown == expected
+    assert shown["655201"].startswith("655200-2a-")  # its first image is too small
+
+
+def test_every_variant_without_an_image_is_on_the_page_with_the_reason(products: dict[str, Product]) -> None:
+    skus = {row["No_"]: row["Image_SKU"] for row in catalog_rows()}
+    expected: dict[str, list[str]] = {}
+    for (group, sku), reason in EXPECTED_MISSING.items():
+        line = f"{sku} (Image_SKU {skus[sku]}): {Missing[reason.upper()].value}"
+        expected.setdefault(group, []).append(line)
+    assert {group: list(product.missing) for group, product in products.items() if product.missing} == expected
+
+
+def test_every_image_that_was_not_used_is_on_the_page_with_the_reason(products: dict[str, Product]) -> None:
+    words = {
+        "not_an_image": "its bytes are no image; Shopify takes jpeg, png, gif, webp",
+        "too_small": " pixels; at least 200x200 are wanted",
+        "too_large": "Image dimensions too large (exceeded Shopify limit): 5200x4000 pixels",
+    }
+    lines = [line for product in products.values() for line in product.rejected]
+    assert {line.partition(": ")[0] for line in lines} == {key.rsplit("/", 1)[-1] for key in EXPECTED_REJECTED}
+    assert len(lines) == len(EXPECTED_REJECTED)
+    for key, reason in EXPECTED_REJECTED.items():
+        (line,) = [line for line in lines if line.startswith(f"{key.rsplit('/', 1)[-1]}: ")]
+        assert words[reason] in line
+
+
+def test_the_storefronts_counts_are_printed_and_on_the_page(demo: Demo, products: dict[str, Product]) -> None:
+    images = sum(len(product.ours) for product in products.values())
+    rejecting = {group for group, product in products.items() if any("pixels; at" not in x for x in product.rejected)}
+    counts = re.findall(r"(\d+) groups, (\d+) images; (\d+) uploaded, (\d+) groups with .*?, (\d+) var", demo.printed)
+    assert [tuple(map(int, found)) for found in counts] == [
+        (len(products), images, images, len(rejecting), len(EXPECTED_MISSING)),
+        (len(products), images, 0, len(rejecting), len(EXPECTED_MISSING)),
+    ]
+    assert f"<b>{len(products)}</b><span>product groups</span>" in demo.page
+    assert f"<b>{images}</b><span>images uploaded</span>" in demo.page
+    assert f"<b>{len(EXPECTED_MISSING)}</b><span>variants without an image</span>" in demo.page
+
+
 def test_the_demo_leaves_no_sandbox_running(demo: Demo) -> None:
     assert read_sandbox_env(demo.state_dir / "demo") is None
 
 
 def test_the_page_holds_no_address_of_the_shell_and_no_script(demo: Demo) -> None:
-    assert "bucket-of-the-shell" not in demo.page + demo.printed
+    assert "of-the-shell" not in demo.page + demo.printed
+    assert "X-Amz-" not in demo.page + demo.printed
     assert "<script" not in demo.page

@@ -7,7 +7,7 @@ finding is the same as when all is well.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -15,10 +15,13 @@ import pytest
 
 from image_assets.errors import SettingsError, UnreachableError
 from image_assets.sandbox.postgres import EmbeddedPostgres
+from image_assets.sandbox.resources import fill_catalog
+from image_assets.sandbox.sample_storefront import EXPECTED_GROUPS
+from image_assets.sandbox.shopify import ShopifyServer
 from image_assets.settings import Settings
 from image_assets.setup import Finding, State, examine, run_setup
 from image_assets.stores import aws as aws_store
-from image_assets.stores.database import migrate
+from image_assets.stores.database import head_revision, migrate
 from image_assets.stores.sqs import ensure_queue
 from image_assets_tests.conftest import Aws
 from image_assets_tests.vendors.webhook import closed_port
@@ -52,14 +55,42 @@ def migrated_url(postgres: EmbeddedPostgres) -> str:
     return url
 
 
+@pytest.fixture(scope="module")
+def catalog_url(postgres: EmbeddedPostgres) -> str:
+    """A database with the sample catalog, which these tests only look at."""
+    url = postgres.create_database(f"t{uuid.uuid4().hex[:12]}", "catalog-password")
+    fill_catalog(url)
+    return url
+
+
+@pytest.fixture(scope="module")
+def shopify_server() -> Iterator[ShopifyServer]:
+    with ShopifyServer() as server:
+        yield server
+
+
 @pytest.fixture
-def whole(change: Change, s3: Any, migrated_url: str, queue_url: str) -> Change:
+def shopify(shopify_server: ShopifyServer) -> ShopifyServer:
+    """A shop with all scopes and without faults."""
+    shopify_server.reset()
+    return shopify_server
+
+
+@pytest.fixture
+def whole(
+    change: Change, s3: Any, migrated_url: str, catalog_url: str, shopify: ShopifyServer, queue_url: str
+) -> Change:
     """Settings of a system that is set up and works, and the same with some variables changed."""
     s3.put_object(Bucket=change().require("s3_bucket"), Key="images/deal/1/1.jpg", Body=b"x")
+    s3.create_bucket(Bucket=media_bucket(change()))
+    s3.put_object(Bucket=media_bucket(change()), Key="sorted-media/82/77/49/827749-1a-1.jpg", Body=b"x")
 
     def make(**changes: str | None) -> Settings:
         working: dict[str, str | None] = {
             "DATABASE_URL": migrated_url,
+            "MEDIA_S3_BUCKET": media_bucket(change()),
+            "CATALOG_DATABASE_URL": catalog_url,
+            **shopify.env(),
             "SQS_QUEUE_URL": queue_url,
             "ALERT_WEBHOOK_URL": "https://hooks.example.com/services/T000/B000/doctor-webhook-path",
         }
@@ -73,6 +104,11 @@ def whole(change: Change, s3: Any, migrated_url: str, queue_url: str) -> Change:
 def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real client, without the seconds between its attempts."""
     monkeypatch.setattr(aws_store, "MAX_ATTEMPTS", 1)
+
+
+def media_bucket(settings: Settings) -> str:
+    """A bucket of the product images' own, so that each of the two can be missing."""
+    return f"{settings.require('s3_bucket')}-media"
 
 
 def findings(settings: Settings) -> dict[str, Finding]:
@@ -89,12 +125,12 @@ def test_setup_migrates_the_database_and_creates_the_queues_and_may_be_repeated(
     settings = change(DATABASE_URL=database_url, SQS_QUEUE_URL=queue_url)
     first = list(run_setup(settings))
     assert first == [
-        "database: at revision 0001.",
+        f"database: at revision {head_revision()}.",
         f"queue: {queue_url} and its dead-letter queue are ready.",
     ]
     assert list(run_setup(settings)) == first
     with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(head_revision(),)]
     sqs = aws_store.make_client(settings, "sqs")
     assert (
         "deadLetterTargetArn"
@@ -128,13 +164,16 @@ def test_the_doctor_finds_everything_well(whole: Change) -> None:
     settings = whole()
     found = findings(settings)
     assert list(found) == [
-        "environment", "state folder", "variant set", "renderer", "deal images", "request files", "frames", "queue",
-        "database", "alerts",
+        "environment", "state folder", "variant set", "renderer", "deal images", "request files", "product images",
+        "catalog", "shop", "frames", "queue", "database", "alerts",
     ]  # fmt: skip
     assert {finding.state for finding in found.values()} == {State.OK}
     assert found["variant set"].detail == "deals, 14 variants"
     assert found["deal images"].detail == f"s3://{settings.s3_bucket}/images/deal/"
-    assert found["database"].detail == "at revision 0001"
+    assert found["product images"].detail == f"s3://{settings.media_s3_bucket}/sorted-media/"
+    assert found["catalog"].detail == f"{EXPECTED_GROUPS} product groups"
+    assert found["shop"].detail.endswith(f", API {settings.shopify_api_version}")
+    assert found["database"].detail == f"at revision {head_revision()}"
     assert found["queue"].detail.endswith("about 0 messages waiting")
     assert "doctor-webhook-path" not in str(found)
 
@@ -142,15 +181,25 @@ def test_the_doctor_finds_everything_well(whole: Change) -> None:
 def test_the_doctor_says_what_is_not_set(change: Change, s3: Any) -> None:
     found = findings(change(REQUESTS_S3_BUCKET=None))
     off = {name: finding.detail for name, finding in found.items() if finding.state is State.OFF}
-    assert set(off) == {"request files", "queue", "database", "alerts"}
+    assert set(off) == {"request files", "catalog", "shop", "queue", "database", "alerts"}
     for name, variable in (
         ("request files", "REQUESTS_S3_BUCKET"),
+        ("catalog", "CATALOG_DATABASE_URL"),
+        ("shop", "SHOPIFY_SHOP"),
         ("queue", "SQS_QUEUE_URL"),
         ("database", "DATABASE_URL"),
         ("alerts", "ALERT_WEBHOOK_URL"),
     ):
         assert off[name].startswith(f"{variable}: ")
     assert found["deal images"].detail.endswith(" is readable, but empty")
+    # The one bucket that is named serves both areas.
+    assert found["product images"].detail == f"s3://{change().s3_bucket}/sorted-media/ is readable, but empty"
+
+
+def test_the_doctor_says_that_no_bucket_holds_product_images(change: Change) -> None:
+    found = findings(change(S3_BUCKET_NAME=None))["product images"]
+    assert found.state is State.OFF
+    assert found.detail.startswith("MEDIA_S3_BUCKET: ")
 
 
 def test_a_finding_is_plain_values() -> None:
@@ -160,7 +209,7 @@ def test_a_finding_is_plain_values() -> None:
 @pytest.mark.usefixtures("one_attempt")
 def test_the_doctor_finds_a_dead_s3_and_goes_on(whole: Change) -> None:
     found = broken(whole(AWS_ENDPOINT_URL=f"http://127.0.0.1:{closed_port()}"))
-    assert set(found) == {"deal images", "request files", "queue"}
+    assert set(found) == {"deal images", "request files", "product images", "queue"}
     for detail in found.values():
         assert "no answer" in detail
         assert detail.endswith("Check the endpoint and the network.")
@@ -176,7 +225,7 @@ def test_the_doctor_finds_a_dead_database_and_goes_on(whole: Change) -> None:
 
 def test_the_doctor_finds_a_database_that_was_never_migrated(whole: Change, database_url: str) -> None:
     assert broken(whole(DATABASE_URL=database_url)) == {
-        "database": "at revision none, not 0001: run `image-assets setup`."
+        "database": f"at revision none, not {head_revision()}: run `image-assets setup`."
     }  # fmt: skip
 
 
@@ -191,6 +240,68 @@ def test_the_doctor_finds_a_missing_bucket(whole: Change) -> None:
     found = broken(whole(S3_BUCKET_NAME="no-such-bucket"))
     assert set(found) == {"deal images"}
     assert found["deal images"].endswith("the bucket does not exist. Check S3_BUCKET_NAME.")
+
+
+def test_the_doctor_finds_a_missing_bucket_of_product_images(whole: Change) -> None:
+    found = broken(whole(MEDIA_S3_BUCKET="no-such-bucket"))
+    assert set(found) == {"product images"}
+    assert "s3://no-such-bucket/sorted-media/" in found["product images"]
+    assert "the bucket does not exist" in found["product images"]
+
+
+def test_the_doctor_finds_a_dead_catalog_and_goes_on(whole: Change) -> None:
+    url = f"postgresql+psycopg://user:catalog-password@127.0.0.1:{closed_port()}/db"
+    found = broken(whole(CATALOG_DATABASE_URL=url))
+    assert set(found) == {"catalog"}
+    assert found["catalog"].startswith("The catalog database can't be read: ")
+    assert found["catalog"].endswith("Check CATALOG_DATABASE_URL and CATALOG_QUERY.")
+    assert "catalog-password" not in found["catalog"]
+
+
+def test_the_doctor_finds_a_catalog_query_that_lacks_columns(whole: Change) -> None:
+    found = broken(whole(CATALOG_QUERY='SELECT "No_" AS sku FROM nav_items'))
+    assert set(found) == {"catalog"}
+    assert "lack Web_Product_Group_ID, No_, Image_SKU; they have sku." in found["catalog"]
+
+
+def test_the_doctor_counts_catalog_rows_that_can_not_be_used(whole: Change) -> None:
+    query = """SELECT 'G-1' AS "Web_Product_Group_ID", sku AS "No_", sku AS "Image_SKU"
+               FROM (VALUES ('1'), ('2'), ('../3')) AS rows (sku)"""
+    found = findings(whole(CATALOG_QUERY=query))["catalog"]
+    assert (found.state, found.detail) == (State.OK, "1 product groups, 1 rows that can't be used")
+
+
+def test_the_doctor_tries_a_catalog_query_that_asks_for_groups(whole: Change) -> None:
+    query = 'SELECT * FROM nav_items WHERE "Web_Product_Group_ID" IN :group_ids'
+    found = findings(whole(CATALOG_QUERY=query))["catalog"]
+    assert found.state is State.OK
+    assert found.detail.startswith("CATALOG_QUERY answers with the columns it should")
+
+
+def test_the_doctor_finds_a_dead_shop_and_goes_on(whole: Change) -> None:
+    found = broken(whole(SHOPIFY_BASE_URL=f"http://127.0.0.1:{closed_port()}"))
+    assert set(found) == {"shop"}
+    assert "no answer" in found["shop"]
+
+
+def test_the_doctor_finds_a_wrong_access_token(whole: Change) -> None:
+    found = broken(whole(SHOPIFY_ACCESS_TOKEN="shpat_wrong-token"))
+    assert set(found) == {"shop"}
+    assert found["shop"].endswith("Check SHOPIFY_ACCESS_TOKEN.")
+    assert "shpat_wrong-token" not in found["shop"]
+
+
+def test_the_doctor_finds_a_shop_without_a_token(whole: Change) -> None:
+    found = broken(whole(SHOPIFY_ACCESS_TOKEN=None))
+    assert set(found) == {"shop"}
+    assert found["shop"].startswith("SHOPIFY_ACCESS_TOKEN is not set.")
+
+
+def test_the_doctor_names_the_scopes_that_a_token_lacks(whole: Change, shopify: ShopifyServer) -> None:
+    shopify.shop.scopes = ["read_products", "write_products", "read_files"]
+    assert broken(whole()) == {
+        "shop": "the token lacks write_files, write_publications: grant them to the app of SHOPIFY_ACCESS_TOKEN."
+    }
 
 
 def test_the_doctor_finds_a_missing_queue(whole: Change, aws: Aws) -> None:
@@ -224,17 +335,28 @@ def test_everything_broken_is_reported_at_once(whole: Change) -> None:
         whole(
             AWS_ENDPOINT_URL=f"http://127.0.0.1:{closed_port()}",
             DATABASE_URL=f"postgresql+psycopg://u:p@127.0.0.1:{closed_port()}/db",
+            CATALOG_DATABASE_URL=f"postgresql+psycopg://u:p@127.0.0.1:{closed_port()}/db",
+            SHOPIFY_BASE_URL=f"http://127.0.0.1:{closed_port()}",
             DEALS_VARIANT_SET="no-such-set",
             FRAMES_URL="s3://no-such-bucket/frames",
         )
     )
-    assert set(found) == {"variant set", "deal images", "request files", "frames", "queue", "database"}
+    assert set(found) == {
+        "variant set", "deal images", "request files", "product images", "catalog", "shop", "frames", "queue",
+        "database",
+    }  # fmt: skip
 
 
 def test_a_sandbox_that_does_not_run_is_the_detail_of_what_needs_it(change: Change) -> None:
     found = broken(
-        change(AWS_ENDPOINT_URL="", S3_BUCKET_NAME=None, SQS_QUEUE_URL="http://127.0.0.1:9/123456789012/queue")
+        change(
+            AWS_ENDPOINT_URL="",
+            S3_BUCKET_NAME=None,
+            MEDIA_S3_BUCKET="product-media",
+            SHOPIFY_SHOP="shop.myshopify.com",
+            SQS_QUEUE_URL="http://127.0.0.1:9/123456789012/queue",
+        )
     )
-    assert set(found) == {"deal images", "request files", "queue"}
+    assert set(found) == {"deal images", "request files", "product images", "shop", "queue"}
     for detail in found.values():
         assert detail.startswith("No sandbox is running: start it with `image-assets sandbox up`")

@@ -118,9 +118,9 @@ class Applier:
 
         Spec 02: "Error recovery allows product creation even if images fail".
         """
-        uploads = list(plan.uploads)
-        lost: list[FileFailure] = []
-        known = self._files.known([item for item in uploads if item.media_id])
+        known = self._files.known([item for item in plan.uploads if item.media_id])
+        there, lost = self._files.still_there([item for item in plan.uploads if item.filename not in known])
+        uploads = [item for item in plan.uploads if item.filename in known or item in there]
         while True:
             try:
                 return uploads, lost, self._product_set(creation, self._file_inputs(uploads, known))
@@ -201,15 +201,19 @@ class Applier:
 
     def _renew(self, plan: MediaPlan, applied: Applied) -> None:
         """Give media new content, and then the name that says so: never before, as it may fail."""
-        self._acknowledge([item.media_id for item in plan.renewals if item.failed])
+        renewals, gone = self._files.still_there(plan.renewals)
+        applied.failures += gone
+        if not renewals:
+            return
+        self._acknowledge([item.media_id for item in renewals if item.failed])
         inputs = [
             {"id": item.media_id, "originalSource": source}
-            for item, source in zip(plan.renewals, self._files.sources(plan.renewals), strict=True)
+            for item, source in zip(renewals, self._files.sources(renewals), strict=True)
         ]
         payload = self._client.mutate(documents.UPDATE_FILES, files=inputs)
         settled = self._files.wait(_renewing(node) for node in payload["files"])
         renewed: list[Renewal] = []
-        for item in plan.renewals:
+        for item in renewals:
             found = settled.get(item.media_id)
             if found is None:
                 applied.failures.append(unfinished(item.key, item.filename))

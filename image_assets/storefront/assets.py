@@ -107,21 +107,19 @@ def footer(context: dg.AssetExecutionContext, counts: dict[str, int], **parents:
     )
 
 
-def read_groups(settings: Settings, keys: list[str]) -> list[ProductGroup]:
-    """The partitions' groups from the catalog.
-
-    Raises:
-        NotFoundError: the catalog no longer has one of them.
-    """
+def read_groups(settings: Settings, keys: list[str]) -> tuple[list[ProductGroup], list[ImageAssetsError]]:
+    """The partitions' groups from the catalog, and an error for each it no longer has."""
     catalog = load_catalog(settings, keys)
-    gone = [key for key in keys if key not in catalog.groups]
-    if gone:
-        raise NotFoundError(
-            f"The catalog has no product group {', '.join(gone[:SAMPLE_ROWS])}.",
+    errors: list[ImageAssetsError] = [
+        NotFoundError(
+            f"The catalog has no product group {key}.",
             code="unknown_group",
             hint="The sensor product_groups removes the partitions of groups that are gone.",
         )
-    return [catalog.groups[key] for key in keys]
+        for key in keys
+        if key not in catalog.groups
+    ]
+    return [catalog.groups[key] for key in keys if key in catalog.groups], errors
 
 
 @dg.asset(
@@ -141,17 +139,26 @@ def sku_images(
     database: DatabaseResource,
     frames: FrameStoreResource,
 ) -> dg.MaterializeResult:
-    """Read the catalog, list every Image_SKU once for all groups of the run, and write a frame per group."""
+    """Read the catalog, list every Image_SKU once for all groups of the run, and write a frame per group.
+
+    A group that can't be observed fails the run, after the others are recorded.
+    """
     with dagster_failures(), open_desk(settings, objects, database, frames) as desk:
-        groups = read_groups(desk.settings, list(context.partition_keys))
-        errors: list[ImageAssetsError] = []
+        groups, errors = read_groups(desk.settings, list(context.partition_keys))
+        written: dict[str, dict[str, dg.MetadataValue]] = {}
         for group, images in observe_groups(desk.work.observer, groups):
             if isinstance(images, ImageAssetsError):
                 errors.append(images)
-                continue
-            _write_images(context, desk.frames, group, images)
+            else:
+                written[group.id] = _write_images(context, desk.frames, group, images)
         if errors:
-            raise errors[0]
+            for key, metadata in written.items():  # a step that fails loses the events it logged
+                done = dg.AssetMaterialization(SKU_IMAGES_KEY, partition=key, metadata=metadata)
+                context.instance.report_runless_asset_event(done)
+            # One that may pass is worth the retry, whatever else is wrong.
+            raise next((error for error in errors if not error.permanent), errors[0])
+        for key, metadata in written.items():
+            context.add_asset_metadata(metadata, partition_key=key)
         requests = desk.work.observer.store.requests
         return dg.MaterializeResult(
             metadata={"list_requests": requests["ListObjectsV2"], "header_requests": requests["GetObject"]}
@@ -160,7 +167,7 @@ def sku_images(
 
 def _write_images(
     context: dg.AssetExecutionContext, store: FrameStore, group: ProductGroup, images: tuple[SkuImages, ...]
-) -> None:
+) -> dict[str, dg.MetadataValue]:
     counts = {
         "variants": len(group.rows),
         "image_skus": len(images),
@@ -174,7 +181,7 @@ def _write_images(
     rows += [(bad.key, f"{bad.reason}: {bad.message}") for item in images for bad in item.rejected]
     if rows:
         metadata["images_found"] = table(("key", "size or why not"), rows[:SAMPLE_ROWS])
-    context.add_asset_metadata(metadata, partition_key=group.id)
+    return metadata
 
 
 @dg.asset(
@@ -198,31 +205,43 @@ def media_plan(
     database: DatabaseResource,
     frames: FrameStoreResource,
 ) -> dg.MaterializeResult:
-    """Look at each product in Shopify and plan the difference."""
+    """Look at each product in Shopify and plan the difference.
+
+    A group that can't be planned has its reason in its frame, and is a failed item of `shopify_media`.
+    """
     with dagster_failures(), open_desk(settings, objects, database, frames) as desk:
         options = options_from(desk.settings, config.mode)
-        failures: list[Outcome] = []
+        report = Report()
         for key in context.partition_keys:
             frame = desk.frames.read(SKU_IMAGES, key)
             group, images = storefront_frames.images_from(frame)
             result = plan_group(desk.work, group, images, options)
-            if result.plan is None:
-                failures.append(result.outcome)
-                continue
-            described = footer(context, result.plan.changes, sku_images=frame.footer.frame_id)
-            desk.frames.write(MEDIA_PLAN, key, storefront_frames.plan_columns(result.plan), described)
-            metadata = count_metadata(result.plan.changes)
+            report.add(result.outcome)
+            if result.plan is None and not result.outcome.permanent:
+                continue  # what an earlier run planned may still be good
+            changes = result.plan.changes if result.plan else {}
+            described = footer(context, changes, sku_images=frame.footer.frame_id)
+            desk.frames.write(MEDIA_PLAN, key, storefront_frames.plan_columns(result, config.mode), described)
+            metadata = _plan_metadata(result) | {"mode": dg.MetadataValue.text(config.mode.value)}
             metadata["dagster/uri"] = dg.MetadataValue.text(desk.frames.url(MEDIA_PLAN, key))
-            metadata["mode"] = dg.MetadataValue.text(config.mode.value)
-            if result.plan.uploads:
-                rows = [(item.filename, item.key) for item in result.plan.uploads[:SAMPLE_ROWS]]
-                metadata["to_add"] = table(("file", "from"), rows)
-            if result.plan.notes:
-                metadata["notes"] = table(("note",), [(note,) for note in result.plan.notes[:SAMPLE_ROWS]])
             context.add_asset_metadata(metadata, partition_key=key)
-        if failures:
-            raise dg.Failure(failures[0].message, allow_retries=not all(item.permanent for item in failures))
+        raise_if_turned_away(report)
+        passing = next((outcome for outcome in report.failures if not outcome.permanent), None)
+        if passing is not None:
+            raise dg.Failure(passing.message)
         return dg.MaterializeResult()
+
+
+def _plan_metadata(result: GroupResult) -> dict[str, dg.MetadataValue]:
+    if result.plan is None:
+        return report_metadata(Report([result.outcome]))
+    metadata = count_metadata(result.plan.changes)
+    if result.plan.uploads:
+        rows = [(item.filename, item.key) for item in result.plan.uploads[:SAMPLE_ROWS]]
+        metadata["to_add"] = table(("file", "from"), rows)
+    if result.plan.notes:
+        metadata["notes"] = table(("note",), [(note,) for note in result.plan.notes[:SAMPLE_ROWS]])
+    return metadata
 
 
 @dg.asset(
@@ -254,8 +273,11 @@ def shopify_media(
             images_frame, plan_frame = desk.frames.read(SKU_IMAGES, key), desk.frames.read(MEDIA_PLAN, key)
             group, images = storefront_frames.images_from(images_frame)
             plan = storefront_frames.plan_from(plan_frame)
-            options = options_from(desk.settings, plan.mode)
-            result = sync_group(desk.work, group, images, options, plans={key: plan})
+            if isinstance(plan, Outcome):
+                result = GroupResult(group, images, plan, missing=find_missing(group, images))
+            else:
+                options = options_from(desk.settings, plan.mode)
+                result = sync_group(desk.work, group, images, options, plans={key: plan})
             results.append(result)
             counts = write_media(desk.frames, result, footer(context, {}, media_plan=plan_frame.footer.frame_id))
             context.add_asset_metadata(media_metadata(desk, result, counts), partition_key=key)

@@ -6,13 +6,15 @@ Here: what starts runs, and the nightly op. Not here: what a sync does (``servic
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import dagster as dg
 from pydantic import Field
 
 from image_assets.orchestration.checks import all_counts
-from image_assets.orchestration.failures import dagster_failures
+from image_assets.orchestration.failures import dagster_failures, transient_retries
 from image_assets.orchestration.metadata import report_metadata
+from image_assets.orchestration.partitions import first_run_id
 from image_assets.orchestration.resources import (
     DatabaseResource,
     FrameStoreResource,
@@ -20,6 +22,7 @@ from image_assets.orchestration.resources import (
     SettingsResource,
 )
 from image_assets.report import Report, Status
+from image_assets.storefront import checks
 from image_assets.storefront.assets import (
     GROUP,
     MEDIA_KEY,
@@ -91,7 +94,7 @@ class SyncConfig(dg.Config):
     incremental: bool = False
 
 
-@dg.op(pool="shopify", out=dg.Out(dg.Nothing))
+@dg.op(pool="shopify", retry_policy=transient_retries, out=dg.Out(dg.Nothing))
 def sync_product_groups(
     context: dg.OpExecutionContext,
     config: SyncConfig,
@@ -99,7 +102,7 @@ def sync_product_groups(
     objects: ObjectStoreResource,
     database: DatabaseResource,
     frames: FrameStoreResource,
-) -> Iterator[dg.AssetMaterialization | dg.Output[None]]:
+) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.Output[None]]:
     """Sync many groups in one run: changed ones first, and an event for each that was written to or failed."""
     report = Report()
     with dagster_failures(), open_desk(settings, objects, database, frames) as desk:
@@ -115,7 +118,8 @@ def sync_product_groups(
             changed = result.outcome.status is not Status.UNCHANGED
             # An unchanged one may have got a problem, or have lost the one its frame records for the checks.
             if changed or any(result.problems.values()) or any(recorded.get(result.group.id, {}).values()):
-                counts = write_media(desk.frames, result, Footer(context.run.run_id, ""))
+                described = Footer(first_run_id(context), datetime.now(UTC).isoformat(timespec="seconds"))
+                counts = write_media(desk.frames, result, described)
                 if changed and result.group.id in known:
                     metadata = media_metadata(desk, result, counts)
                     yield dg.AssetMaterialization(MEDIA_KEY, partition=result.group.id, metadata=metadata)
@@ -123,9 +127,23 @@ def sync_product_groups(
         for outcome in catalog.rejected:
             report.add(outcome)
         metrics = run_metadata(desk, results, time.monotonic() - started)
+        for check in checks.media_results(desk.frames, sorted(known)):
+            yield _evaluation(check)
     context.log.info("%s", f"{report.done} changed, {report.unchanged} unchanged, {report.failed} failed.")
     context.add_output_metadata(report_metadata(report) | metrics)
     yield dg.Output(None)
+
+
+def _evaluation(result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
+    """A check's result as an op may report it: what changed here must not stay as it was there."""
+    return dg.AssetCheckEvaluation(
+        asset_key=MEDIA_KEY,
+        check_name=str(result.check_name),
+        passed=result.passed,
+        metadata=result.metadata,
+        severity=result.severity,
+        description=result.description,
+    )
 
 
 @dg.job(description="Syncs product groups named in its configuration, or all of the catalog, in one run.")

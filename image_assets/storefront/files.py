@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from image_assets.errors import ImageAssetsError, TransientError
+from image_assets.parallel import parallel_map
 from image_assets.storefront.model import LedgerEntry, LiveMedia, MediaStatus, same_file
 from image_assets.storefront.observe.products import ENDED, live_media, poll
 from image_assets.storefront.plan import Renewal, Upload
@@ -27,6 +29,8 @@ FILES_PER_CALL = 25
 _NAME_TAKEN = "FILENAME_ALREADY_EXISTS"
 # Search is fed from an index: a file made a moment ago may not be found yet.
 SEARCH_PATIENCE_S = 30.0
+_CHECKERS = 4
+_Item = TypeVar("_Item", Upload, Renewal)
 _MIME = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp"}
 
 
@@ -92,6 +96,25 @@ class Files:
                 )
             )
 
+    def still_there(self, items: Sequence[_Item]) -> tuple[list[_Item], list[FileFailure]]:
+        """The images that are in S3 as they were observed, and failures of the others.
+
+        A plan may be hours old, and a file's name must not speak of other content than it holds.
+        """
+        good: list[_Item] = []
+        failures: list[FileFailure] = []
+        found = parallel_map(lambda item: self.store.check(item.key, item.etag), items, workers=_CHECKERS)
+        errors = {result.item.key: result.error for result in found}
+        for item in items:
+            error = errors[item.key]
+            if error is None:
+                good.append(item)
+            elif isinstance(error, ImageAssetsError):
+                failures.append(FileFailure(item.key, item.filename, error.code, str(error), error.permanent))
+            else:
+                raise error
+        return good, failures
+
     def inputs(self, uploads: Sequence[Upload]) -> list[dict[str, str]]:
         """``FileCreateInput`` or ``FileSetInput`` of images."""
         return [
@@ -111,7 +134,8 @@ class Files:
         """
         brought = Brought()
         known = self.known([item for item in uploads if item.media_id])
-        missing = [item for item in uploads if item.filename not in known]
+        missing, gone = self.still_there([item for item in uploads if item.filename not in known])
+        brought.failures += gone
         for start in range(0, len(missing), FILES_PER_CALL):
             created = self._create(missing[start : start + FILES_PER_CALL], brought)
             record(

@@ -13,7 +13,8 @@ from typing import Any
 import pyarrow as pa
 from pydantic import TypeAdapter
 
-from image_assets.storefront.model import ProductGroup, SkuImages
+from image_assets.report import Outcome, Status
+from image_assets.storefront.model import Mode, ProductGroup, SkuImages
 from image_assets.storefront.plan import MediaPlan
 from image_assets.storefront.planfile import plan_as_dict
 from image_assets.storefront.service import GroupResult, MissingImage
@@ -45,10 +46,19 @@ SKU_IMAGES = FrameType(
     version=1,
 )
 
-# One row: the plan, and how much there is to do.
+# One row: the plan, or why there is none.
 MEDIA_PLAN = FrameType(
     "storefront/media_plan",
-    pa.schema([_required("group_id", _text), _required("mode", _text), _required("plan", _text)]),
+    pa.schema(
+        [
+            _required("group_id", _text),
+            _required("mode", _text),
+            pa.field("plan", _text),
+            pa.field("reason", _text),
+            pa.field("message", _text),
+            _required("permanent", pa.bool_()),
+        ]
+    ),
     version=1,
 )
 
@@ -123,18 +133,27 @@ def images_from(frame: Frame) -> tuple[ProductGroup, tuple[SkuImages, ...]]:
     return _group.validate_json(frame.footer.context[_GROUP]), tuple(_images.validate_json(text) for text in observed)
 
 
-def plan_columns(plan: MediaPlan) -> dict[str, list[str]]:
+def plan_columns(result: GroupResult, mode: Mode) -> dict[str, list[Any]]:
     """Columns of `MEDIA_PLAN`."""
+    plan = json.dumps(plan_as_dict(result.plan), ensure_ascii=False) if result.plan else None
     return {
-        "group_id": [plan.group_id],
-        "mode": [plan.mode.value],
-        "plan": [json.dumps(plan_as_dict(plan), ensure_ascii=False)],
+        "group_id": [result.group.id],
+        "mode": [mode.value],
+        "plan": [plan],
+        "reason": [result.outcome.reason if plan is None else None],
+        "message": [result.outcome.message if plan is None else None],
+        "permanent": [result.outcome.permanent],
     }
 
 
-def plan_from(frame: Frame) -> MediaPlan:
-    """The plan of a frame."""
-    return _plan.validate_json(frame.table.column("plan")[0].as_py())
+def plan_from(frame: Frame) -> MediaPlan | Outcome:
+    """The plan of a frame, or the failed outcome of a group that has none."""
+    (row,) = frame.table.to_pylist()
+    if row["plan"] is not None:
+        return _plan.validate_json(row["plan"])
+    return Outcome(
+        row["group_id"], Status.FAILED, reason=row["reason"], message=row["message"], permanent=row["permanent"]
+    )
 
 
 def media_columns(result: GroupResult) -> dict[str, list[Any]]:

@@ -31,8 +31,6 @@ _log = logging.getLogger(__name__)
 
 # Look, act, look again: more rounds than this means that somebody else keeps changing the product.
 ROUNDS = 5
-# Groups observed before the first is synced: bounds memory, and what is known is never older than these take.
-BATCH_GROUPS = 100
 # From so many groups on, reading all products in bulk costs less than asking for each.
 BULK_FROM = 100
 
@@ -156,32 +154,31 @@ def sync(
         raise InputError(f"An incremental sync only adds; its mode can't be {options.mode.value}.")
     index = ProductIndex.read(work.client, patience_s=options.patience_s) if len(groups) >= BULK_FROM else None
     done = work.ledger.fingerprints()
-    for observed, failed in _batches(work, groups):
-        yield from failed
-        unchanged = {group.id: done.get(group.id) == fingerprint(group, images) for group, images in observed}
-        batch = [pair for pair in observed if not (incremental and unchanged[pair[0].id])]
-        batch.sort(key=lambda pair: unchanged[pair[0].id])
-        for result in parallel_map(
-            lambda pair: sync_group(work, pair[0], pair[1], options, index=index, plans=plans),
-            batch,
-            workers=options.workers,
-        ):
-            yield result.unwrap()
+    observed, failed = _observed(work, groups)
+    yield from failed
+    unchanged = {group.id: done.get(group.id) == fingerprint(group, images) for group, images in observed}
+    chosen = [pair for pair in observed if not (incremental and unchanged[pair[0].id])]
+    chosen.sort(key=lambda pair: unchanged[pair[0].id])
+    for result in parallel_map(
+        lambda pair: sync_group(work, pair[0], pair[1], options, index=index, plans=plans),
+        chosen,
+        workers=options.workers,
+    ):
+        yield result.unwrap()
 
 
-def _batches(
+def _observed(
     work: Workplace, groups: Sequence[ProductGroup]
-) -> Iterator[tuple[list[tuple[ProductGroup, tuple[SkuImages, ...]]], list[GroupResult]]]:
-    """Groups with their images, a batch at a time, and results of those whose images can't be told."""
-    for start in range(0, len(groups), BATCH_GROUPS):
-        observed: list[tuple[ProductGroup, tuple[SkuImages, ...]]] = []
-        failed: list[GroupResult] = []
-        for group, images in observe_groups(work.observer, groups[start : start + BATCH_GROUPS]):
-            if isinstance(images, ImageAssetsError):
-                failed.append(GroupResult(group, (), Outcome.failed(group.id, images)))
-            else:
-                observed.append((group, images))
-        yield observed, failed
+) -> tuple[list[tuple[ProductGroup, tuple[SkuImages, ...]]], list[GroupResult]]:
+    """Groups with their images, and results of those whose images can't be told."""
+    observed: list[tuple[ProductGroup, tuple[SkuImages, ...]]] = []
+    failed: list[GroupResult] = []
+    for group, images in observe_groups(work.observer, groups):
+        if isinstance(images, ImageAssetsError):
+            failed.append(GroupResult(group, (), Outcome.failed(group.id, images)))
+        else:
+            observed.append((group, images))
+    return observed, failed
 
 
 def sync_group(
@@ -272,7 +269,7 @@ def _check_saved(group: ProductGroup, plan: MediaPlan, plans: Mapping[str, Media
     if saved is None or not covers(saved, plan):
         raise StalePlanError(
             f"{group.id}: catalog, S3 or Shopify changed since the plan was made.",
-            hint="Make a new plan with --dry-run --save-plan.",
+            hint="Make a new plan: --dry-run --save-plan, or materialise storefront/media_plan.",
         )
 
 
@@ -336,12 +333,12 @@ def _counts(result: GroupResult, done: Mapping[str, int]) -> dict[str, int]:
 def plan_groups(work: Workplace, groups: Sequence[ProductGroup], options: SyncOptions) -> Iterator[GroupResult]:
     """What a sync would do: reads only; yields a result with its plan per group."""
     index = ProductIndex.read(work.client, patience_s=options.patience_s) if len(groups) >= BULK_FROM else None
-    for observed, failed in _batches(work, groups):
-        yield from failed
-        for result in parallel_map(
-            lambda pair: plan_group(work, pair[0], pair[1], options, index), observed, workers=options.workers
-        ):
-            yield result.unwrap()
+    observed, failed = _observed(work, groups)
+    yield from failed
+    for result in parallel_map(
+        lambda pair: plan_group(work, pair[0], pair[1], options, index), observed, workers=options.workers
+    ):
+        yield result.unwrap()
 
 
 def plan_group(

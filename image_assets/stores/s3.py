@@ -189,6 +189,19 @@ class ObjectStore:
             return bytes(answer["Body"].read())
 
     @_retry
+    def check(self, key: str, etag: str) -> None:
+        """Make sure an object is still the one that was observed: one HEAD.
+
+        Raises:
+            NotFoundError, SourceChangedError: it is gone, or has another ETag.
+            AccessDeniedError, PermanentError, TransientError: as for `get`.
+        """
+        with aws_errors(f"HEAD {self.url(key)}"):
+            answer = self.client.head_object(Bucket=self.bucket, Key=key)
+        if answer["ETag"].strip('"') != etag:
+            raise SourceChangedError(f"{self.url(key)} changed since it was observed.", hint="Observe again.")
+
+    @_retry
     def create(
         self, key: str, body: bytes, *, content_type: str, cache_control: str, metadata: Mapping[str, str]
     ) -> bool:

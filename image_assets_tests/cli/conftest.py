@@ -15,6 +15,16 @@ import pytest
 
 from image_assets.cli import common, main
 from image_assets.stores import aws as aws_store
+from image_assets_tests.storefront.conftest import (
+    catalog,
+    engine,
+    shopify,
+    shopify_server,
+    storefront,
+    storefront_env,
+)
+
+__all__ = ["catalog", "engine", "shopify", "shopify_server", "storefront", "storefront_env"]
 
 SCRIPT = Path(sys.executable).with_name("image-assets")
 

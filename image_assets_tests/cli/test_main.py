@@ -15,6 +15,7 @@ import pytest
 from image_assets.cli import common
 from image_assets.redaction import MASK
 from image_assets.settings import no_sandbox_error
+from image_assets.stores.database import head_revision
 from image_assets_tests.cli.conftest import SCRIPT, Cli
 from image_assets_tests.vendors.webhook import closed_port
 
@@ -34,7 +35,17 @@ print("MODULES", *sorted(sys.modules))
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["deals", "--help"], ["deals", "generate", "--help"], ["sandbox"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["deals", "--help"],
+        ["deals", "generate", "--help"],
+        ["storefront", "--help"],
+        ["storefront", "sync", "--help"],
+        ["sandbox"],
+    ],
+)
 def test_help_imports_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     if arguments == ["sandbox"]:
         arguments = ["sandbox", "up", "--help"]
@@ -57,7 +68,7 @@ def test_importing_the_package_imports_nothing_of_others(tmp_path: Path) -> None
 
 def test_the_console_script_lists_every_command(tmp_path: Path) -> None:
     done = subprocess.run([SCRIPT, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    for name in ("demo", "dev", "setup", "doctor", "deals", "sandbox"):
+    for name in ("demo", "dev", "setup", "doctor", "deals", "storefront", "sandbox"):
         assert f" {name} " in done.stdout
     assert list(tmp_path.iterdir()) == []
 
@@ -69,6 +80,8 @@ def test_the_console_script_lists_every_command(tmp_path: Path) -> None:
         (["deals", "nonsense"], "No such command 'nonsense'"),
         (["deals", "audit", "--nonsense"], "No such option"),
         (["deals", "generate"], "Missing argument"),
+        (["storefront", "nonsense"], "No such command 'nonsense'"),
+        (["storefront", "sync", "--mode", "nonsense"], "Invalid value for '--mode'"),
         (["dev", "--port", "many"], "Invalid value"),
     ],
 )
@@ -81,7 +94,15 @@ def test_bad_usage_is_exit_code_2_and_a_sentence(cli: Cli, arguments: list[str],
 
 
 @pytest.mark.parametrize(
-    "command", [["setup"], ["doctor"], ["deals", "audit"], ["sandbox", "status"], ["sandbox", "down"]]
+    "command",
+    [
+        ["setup"],
+        ["doctor"],
+        ["deals", "audit"],
+        ["storefront", "sync", "--all"],
+        ["sandbox", "status"],
+        ["sandbox", "down"],
+    ],
 )
 def test_a_wrong_setting_is_exit_code_2_and_names_its_variable(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, command: list[str]
@@ -93,9 +114,12 @@ def test_a_wrong_setting_is_exit_code_2_and_names_its_variable(
     assert "Traceback" not in result.err
 
 
-def test_without_a_sandbox_a_command_says_to_start_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", [["deals", "audit"], ["storefront", "sync", "--all"]])
+def test_without_a_sandbox_a_command_says_to_start_it(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL")
-    result = cli("deals", "audit")
+    result = cli(*command)
     assert result.code == 2
     assert result.err == f"error: {no_sandbox_error()}\n"
 
@@ -145,7 +169,9 @@ def test_setup_says_what_it_prepared(
     for _ in range(2):
         result = cli("setup")
         assert result.code == 0
-        assert result.out == f"database: at revision 0001.\nqueue: {queue} and its dead-letter queue are ready.\n"
+        assert result.out == (
+            f"database: at revision {head_revision()}.\nqueue: {queue} and its dead-letter queue are ready.\n"
+        )
 
 
 def test_setup_on_a_dead_database_is_exit_code_2(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +189,8 @@ def test_doctor_is_exit_code_0_when_nothing_is_broken(cli: Cli) -> None:
     result = cli("doctor")
     assert result.code == 0
     assert [line.split()[0] for line in result.out.splitlines()[1:]] == [
-        "environment", "state", "variant", "renderer", "deal", "request", "frames", "queue", "database", "alerts",
+        "environment", "state", "variant", "renderer", "deal", "request", "product", "catalog", "shop", "frames",
+        "queue", "database", "alerts",
     ]  # fmt: skip
     assert "FAILED" not in result.out
 

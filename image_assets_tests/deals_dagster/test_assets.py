@@ -18,7 +18,8 @@ from image_assets.deals.assets import INVENTORY_KEY, PLAN_KEY, REQUESTS_KEY, VAR
 from image_assets.deals.model import ImageRef, Layout
 from image_assets.paths import data_dir
 from image_assets_tests.conftest import Aws, Bucket
-from image_assets_tests.deals_dagster.conftest import DEALS, Dagster, Run, numbers, rows
+from image_assets_tests.dagster_runs import Dagster, Run, numbers, rows
+from image_assets_tests.deals_dagster.conftest import DEALS
 from image_assets_tests.faults import error
 
 GOOD, PARTIAL, BROKEN = ImageRef(12345, 1709952), ImageRef(12346, 1642547), ImageRef(12347, 1713600)

@@ -1,13 +1,9 @@
-"""What starts runs: the schedule, the request file sensor, the automation conditions; and the snapshot of it all.
-
-The snapshot is a plain literal. Asset keys, partitions and names are a permanent contract: changing one renames
-history, so that a change here must be on purpose.
-"""
+"""What starts runs of the deals area: the schedule, the request file sensor, the automation conditions."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -22,64 +18,11 @@ from image_assets.deals.partitions import REQUEST_PREFIX, request_key, request_p
 from image_assets.orchestration.resources import default_resources
 from image_assets.stores.s3 import ListedObject
 from image_assets_tests.conftest import Aws, Bucket
-from image_assets_tests.deals_dagster.conftest import Dagster
+from image_assets_tests.dagster_runs import Dagster
 from image_assets_tests.faults import error
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DAY_S = int(LATE_ARRIVAL.total_seconds())
-
-SNAPSHOT = {
-    "assets": {
-        "deals/image_inventory": ("deals", "deal_prefix", ()),
-        "deals/image_variants": ("deals", "deal_prefix", ("complete", "exact_size", "no_failed_items")),
-        "deals/missing_variants": ("deals", "deal_prefix", ("no_orphans",)),
-        "deals/variant_requests": ("deals", "deal_request", ("no_failed_items",)),
-    },
-    "sensors": {"deal_request_files": "STOPPED", "deals_automation": "RUNNING", "run_failures": "RUNNING"},
-    "schedules": {"nightly_deals_audit": ("STOPPED", "30 1 * * *", "UTC")},
-    "jobs": {"retry_failed_deal_images"},
-    "resources": {"database", "frames", "objects", "s3", "settings", "sqs"},
-    "partitions": [*map(str, range(10, 100)), *map(str, range(1, 10)), "other"],
-}
-
-
-def test_the_snapshot_of_keys_partitions_groups_checks_names_and_default_statuses(definitions: dg.Definitions) -> None:
-    repository = definitions.get_repository_def()
-    graph = definitions.resolve_asset_graph()
-    checks = {
-        key: tuple(sorted(check.name for check in graph.asset_check_keys if check.asset_key == key))
-        for key in graph.get_all_asset_keys()
-    }
-    partitions = {}
-    for key in graph.get_all_asset_keys():
-        definition = graph.get(key).partitions_def
-        if isinstance(definition, dg.StaticPartitionsDefinition):
-            assert definition.get_partition_keys() == SNAPSHOT["partitions"]
-            partitions[key] = "deal_prefix"
-        else:
-            assert isinstance(definition, dg.DynamicPartitionsDefinition)
-            partitions[key] = str(definition.name)
-    assert {
-        "assets": {
-            key.to_user_string(): (graph.get(key).group_name, partitions[key], checks[key])
-            for key in graph.get_all_asset_keys()
-        },
-        "sensors": {sensor.name: sensor.default_status.value for sensor in repository.sensor_defs},
-        "schedules": {
-            schedule.name: (schedule.default_status.value, schedule.cron_schedule, schedule.execution_timezone)
-            for schedule in repository.schedule_defs
-        },
-        "jobs": {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")},
-        "resources": set(repository.get_top_level_resources()),
-        "partitions": list(DEAL_PREFIXES),
-    } == SNAPSHOT
-
-
-def test_every_asset_says_what_it_is_and_only_plan_and_apply_start_by_themselves(definitions: dg.Definitions) -> None:
-    graph = definitions.resolve_asset_graph()
-    assert all(graph.get(key).description for key in graph.get_all_asset_keys())
-    automated = {key for key in graph.get_all_asset_keys() if graph.get(key).automation_condition is not None}
-    assert automated == {PLAN_KEY, VARIANTS_KEY}
 
 
 def test_the_nightly_audit_is_one_run_over_all_partitions_per_occurrence(definitions: dg.Definitions) -> None:
@@ -218,13 +161,6 @@ def test_a_first_tick_takes_what_is_there_in_portions() -> None:
 
 
 # --- the sensor, over the stand-in
-
-
-@pytest.fixture
-def stored_instance() -> Iterator[dg.DagsterInstance]:
-    """An instance on disk: run requests for partitions added in the same tick need one."""
-    with dg.instance_for_test() as instance:
-        yield instance
 
 
 @dataclass

@@ -68,28 +68,63 @@ def dev(tmp_path: Path) -> Iterator[Dev]:
         process.wait(60)
 
 
+ASSETS = {
+    "deals": {"image_inventory", "missing_variants", "image_variants", "variant_requests"},
+    "storefront": {"sku_images", "media_plan", "shopify_media", "missing_images"},
+}
+LAUNCH = """mutation($p: LaunchBackfillParams!) {
+    launchPartitionBackfill(backfillParams: $p) {... on LaunchBackfillSuccess {backfillId}}}"""
+ADD_PARTITION = """mutation($r: RepositorySelector!, $key: String!) {
+    addDynamicPartition(repositorySelector: $r, partitionsDefName: "product_group", partitionKey: $key) {
+        ... on AddDynamicPartitionSuccess {partitionKey}}}"""
+RUNS = """query($id: String!) {
+    runsOrError(filter: {tags: [{key: "dagster/backfill", value: $id}]}) {... on Runs {results {status}}}}"""
+MATERIALIZED = """query($key: AssetKeyInput!) {assetOrError(assetKey: $key) {... on Asset {
+    assetMaterializations(limit: 1) {partition metadataEntries {label}}}}}"""
+
+
+def materialize(dev: Dev, area: str, partition: str, *names: str) -> str:
+    """Materialise assets of an area for a partition, as the web page does; returns the backfill."""
+    assets = [{"path": [area, name]} for name in names]
+    answer = dev.ask(LAUNCH, p={"assetSelection": assets, "partitionNames": [partition]})
+    return str(answer["launchPartitionBackfill"]["backfillId"])
+
+
+def statuses(dev: Dev, backfill: str) -> list[str]:
+    """How far the runs of a backfill are; the daemon closes the backfill itself up to a minute later."""
+    return [run["status"] for run in dev.ask(RUNS, id=backfill)["runsOrError"]["results"]]
+
+
+def add_product_group(dev: Dev, group: str) -> None:
+    """Make a partition of a product group, as the web page does."""
+    nodes = "{repositoriesOrError {... on RepositoryConnection {nodes {name location {name}}}}}"
+    (repository,) = dev.ask(nodes)["repositoriesOrError"]["nodes"]
+    selector = {"repositoryName": repository["name"], "repositoryLocationName": repository["location"]["name"]}
+    assert dev.ask(ADD_PARTITION, r=selector, key=group)["addDynamicPartition"] == {"partitionKey": group}
+
+
 @pytest.mark.timeout(400)
 def test_dev_loads_every_asset_runs_them_under_the_daemon_and_stops_on_sigterm(dev: Dev) -> None:
     loaded = dev.ask("{assetNodes {assetKey {path}}}")["assetNodes"]
-    assert {"/".join(node["assetKey"]["path"]) for node in loaded} == {
-        "deals/image_inventory",
-        "deals/missing_variants",
-        "deals/image_variants",
-        "deals/variant_requests",
+    assert {tuple(node["assetKey"]["path"]) for node in loaded} == {
+        (area, name) for area, names in ASSETS.items() for name in names
     }
-    launch = """mutation($p: LaunchBackfillParams!) {
-        launchPartitionBackfill(backfillParams: $p) {... on LaunchBackfillSuccess {backfillId}}}"""
-    assets = [{"path": ["deals", name]} for name in ("image_inventory", "missing_variants", "image_variants")]
-    assert dev.ask(launch, p={"assetSelection": assets, "partitionNames": ["73"]})["launchPartitionBackfill"]
-
+    add_product_group(dev, "GID-100002")
+    launched = [
+        materialize(dev, "deals", "73", "image_inventory", "missing_variants", "image_variants"),
+        materialize(dev, "storefront", "GID-100002", *ASSETS["storefront"]),
+    ]
     deadline = time.monotonic() + PATIENCE_S
-    statuses: set[str] = set()
-    while time.monotonic() < deadline and not statuses & {"SUCCESS", "FAILURE"}:
+    found: dict[str, list[str]] = {backfill: [] for backfill in launched}
+    # One run each; the automation sensors may launch others of their own.
+    while time.monotonic() < deadline and not all(names in (["SUCCESS"], ["FAILURE"]) for names in found.values()):
         time.sleep(1)
-        runs = dev.ask("{runsOrError {... on Runs {results {status}}}}")["runsOrError"]["results"]
-        statuses = {run["status"] for run in runs}
-    assert "SUCCESS" in statuses
-    assert "FAILURE" not in statuses
+        found = {backfill: statuses(dev, backfill) for backfill in launched}
+    assert found == {backfill: ["SUCCESS"] for backfill in launched}
+    synced = dev.ask(MATERIALIZED, key={"path": ["storefront", "shopify_media"]})["assetOrError"]
+    (materialization,) = synced["assetMaterializations"]
+    assert materialization["partition"] == "GID-100002"
+    assert "gallery_sheet" in {entry["label"] for entry in materialization["metadataEntries"]}
     # The instance is where the settings say, not in the working directory.
     assert (dev.state_dir / "dagster" / "runs.db").exists() or list((dev.state_dir / "dagster").rglob("*.db"))
     assert {entry.name for entry in dev.state_dir.parent.iterdir()} == {dev.state_dir.name, "dev.log"}

@@ -1,0 +1,110 @@
+"""The snapshot of everything Dagster knows by name, in every area.
+
+It is a plain literal. Asset keys, partitions and names are a permanent contract: changing one renames history, so that
+a change here must be on purpose.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+
+from image_assets.build import build_definitions
+
+SNAPSHOT = {
+    "assets": {
+        "deals/image_inventory": ("deals", "deal_prefix", ()),
+        "deals/image_variants": ("deals", "deal_prefix", ("complete", "exact_size", "no_failed_items")),
+        "deals/missing_variants": ("deals", "deal_prefix", ("no_orphans",)),
+        "deals/variant_requests": ("deals", "deal_request", ("no_failed_items",)),
+        "storefront/media_plan": ("storefront", "product_group", ()),
+        "storefront/missing_images": ("storefront", "product_group", ("every_variant_has_images",)),
+        "storefront/shopify_media": (
+            "storefront",
+            "product_group",
+            ("featured_image", "no_duplicates", "no_failed_items", "order", "variants_have_primary_image"),
+        ),
+        "storefront/sku_images": ("storefront", "product_group", ()),
+    },
+    "sensors": {
+        "deal_request_files": "STOPPED",
+        "deals_automation": "RUNNING",
+        "product_groups": "STOPPED",
+        "run_failures": "RUNNING",
+        "storefront_automation": "RUNNING",
+    },
+    "schedules": {
+        "nightly_deals_audit": ("STOPPED", "30 1 * * *", "UTC"),
+        "nightly_storefront_sync": ("STOPPED", "30 2 * * *", "UTC"),
+    },
+    "jobs": {"retry_failed_deal_images", "storefront_sync"},
+    "resources": {"database", "frames", "objects", "s3", "settings", "sqs"},
+    "partitions": {
+        "deal_prefix": [*map(str, range(10, 100)), *map(str, range(1, 10)), "other"],
+        "deal_request": "dynamic",
+        "product_group": "dynamic",
+    },
+}
+# What starts by itself when its parents are updated; the rest is started by a schedule, a sensor or a person.
+AUTOMATED = {
+    "deals/image_variants",
+    "deals/missing_variants",
+    "storefront/media_plan",
+    "storefront/missing_images",
+    "storefront/shopify_media",
+}
+
+
+@pytest.fixture(scope="module")
+def code_location() -> dg.Definitions:
+    """The code location; loading it reads no setting."""
+    return build_definitions()
+
+
+def partitions_of(definition: dg.PartitionsDefinition[str] | None) -> tuple[str, list[str] | str]:
+    """A partitions definition's name, and its keys; the static one has no name of its own."""
+    if isinstance(definition, dg.StaticPartitionsDefinition):
+        return "deal_prefix", list(definition.get_partition_keys())
+    assert isinstance(definition, dg.DynamicPartitionsDefinition)
+    return str(definition.name), "dynamic"
+
+
+def test_the_snapshot_of_keys_partitions_groups_checks_names_and_default_statuses(
+    code_location: dg.Definitions,
+) -> None:
+    repository = code_location.get_repository_def()
+    graph = code_location.resolve_asset_graph()
+    keys = graph.get_all_asset_keys()
+    checks = {
+        key: tuple(sorted(check.name for check in graph.asset_check_keys if check.asset_key == key)) for key in keys
+    }
+    partitions = {key: partitions_of(graph.get(key).partitions_def) for key in keys}
+    assert {
+        "assets": {key.to_user_string(): (graph.get(key).group_name, partitions[key][0], checks[key]) for key in keys},
+        "sensors": {sensor.name: sensor.default_status.value for sensor in repository.sensor_defs},
+        "schedules": {
+            schedule.name: (schedule.default_status.value, schedule.cron_schedule, schedule.execution_timezone)
+            for schedule in repository.schedule_defs
+        },
+        "jobs": {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")},
+        "resources": set(repository.get_top_level_resources()),
+        "partitions": dict(partitions.values()),
+    } == SNAPSHOT
+
+
+def test_every_asset_says_what_it_is_and_only_what_follows_an_observation_starts_by_itself(
+    code_location: dg.Definitions,
+) -> None:
+    graph = code_location.resolve_asset_graph()
+    assert all(graph.get(key).description for key in graph.get_all_asset_keys())
+    automated = {key for key in graph.get_all_asset_keys() if graph.get(key).automation_condition is not None}
+    assert {key.to_user_string() for key in automated} == AUTOMATED
+
+
+def test_everything_that_starts_runs_says_what_for(code_location: dg.Definitions) -> None:
+    repository = code_location.get_repository_def()
+    texts = {sensor.name: sensor.description for sensor in repository.sensor_defs}
+    texts |= {schedule.name: schedule.description for schedule in repository.schedule_defs}
+    texts |= {job.name: job.description for job in repository.get_all_jobs() if not job.name.startswith("__")}
+    # An automation sensor is described by the conditions of its assets.
+    assert {name for name, text in texts.items() if not text} == {"deals_automation", "storefront_automation"}
