@@ -19,7 +19,7 @@ MIN_SECRET_LENGTH = 6
 
 _PATTERNS = (
     # AWS SigV4 presigned URLs and SAS-like query arguments (reference: S3 "Authenticating Requests: Query Parameters").
-    re.compile(r"(?i)(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"'<>]+"),
+    re.compile(r"(?i)((?:X-(?:Amz|Goog)-(?:Signature|Credential|Security-Token)|[?&]Signature)=)[^&\s\"'<>]+"),
     re.compile(r"(?i)(Authorization['\"]?\s*[:=]\s*['\"]?)(?:Bearer|Basic)?\s*[^\s'\",}]+"),
     re.compile(r"(?i)(\bBearer\s+)[A-Za-z0-9._~+/=-]+"),
     # The password of a URL's user-info part: postgresql+psycopg://user:password@host/db.

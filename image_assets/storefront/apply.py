@@ -13,10 +13,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from image_assets.errors import PermanentError
-from image_assets.storefront.files import Brought, FileFailure, Files, failed_media, refusal, refused, unfinished
+from image_assets.storefront.files import (
+    FILES_PER_CALL,
+    Brought,
+    FileFailure,
+    Files,
+    failed_media,
+    refusal,
+    refused,
+    unfinished,
+)
 from image_assets.storefront.ledger import LedgerStore
 from image_assets.storefront.model import LedgerEntry, LiveMedia, MediaStatus
 from image_assets.storefront.moves import moves
@@ -29,6 +38,7 @@ from image_assets.vendors.shopify.client import ShopifyClient, UserErrors
 PAIRS_PER_CALL = 100
 ITEMS_PER_CALL = 250
 ONLINE_STORE = "Online Store"
+_Item = TypeVar("_Item", Upload, Renewal)
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +87,8 @@ class Applier:
             raise PermanentError(f"{plan.group_id}: the plan names no product and creates none.", code="bad_plan")
         applied = Applied(plan.product_id)
         self._ledger.set_product(plan.group_id, plan.product_id)
-        self._ledger.record(plan.product_id, plan.adopt)
+        self._ledger.record(plan.product_id, plan.adopt, forget=plan.forget)
+        self._acknowledge(plan.acknowledge)
         ready = self._update_gallery(plan, applied)
         self._reorder(plan, ready, applied)
         self._associate(applied, _resolved(plan.associations, ready))
@@ -128,6 +139,7 @@ class Applier:
                 about_files = all("files" in item.field for item in error.errors)
                 bad = refused(error, len(uploads)) if about_files else {}
                 if not bad:
+                    self._ledger.published(plan.group_id)  # there is no product of ours to publish
                     raise
                 lost += [refusal(uploads[at], reasons) for at, reasons in bad.items()]
                 uploads = [item for at, item in enumerate(uploads) if at not in bad]
@@ -187,33 +199,60 @@ class Applier:
         self._drop([*brought.failed_ids, *plan.discard])
         product = [applied.product_id]
         ready = [item for item in plan.uploads if item.filename in brought.ready]
-        changes = [{"id": brought.ready[item.filename], "referencesToAdd": product} for item in ready]
-        changes += [{"id": media_id, "referencesToRemove": product} for media_id in plan.remove]
-        for start in range(0, len(changes), ITEMS_PER_CALL):
-            self._client.mutate(documents.UPDATE_FILES, files=changes[start : start + ITEMS_PER_CALL])
-        added = [LedgerEntry(item.key, item.etag, brought.ready[item.filename]) for item in ready]
-        gone = set(plan.remove) | set(plan.discard)
-        self._ledger.record(applied.product_id, added, forget_media=gone)
-        applied.counts |= {"add": len(added), "remove": len(gone)}
+        added, lost = self._update(
+            ready, [{"id": brought.ready[item.filename], "referencesToAdd": product} for item in ready]
+        )
+        applied.failures += lost
+        if plan.remove:
+            removals = [{"id": media_id, "referencesToRemove": product} for media_id in plan.remove]
+            self._client.mutate(documents.UPDATE_FILES, files=removals)
+        gone = {*plan.remove, *plan.discard}
+        entries = [LedgerEntry(item.key, item.etag, brought.ready[item.filename]) for item in added]
+        self._ledger.record(applied.product_id, entries, forget_media=gone)
+        applied.counts |= {"add": len(entries), "remove": len(gone)}
         if plan.renewals:
             self._renew(plan, applied)
-        return brought.ready
+        return {item.filename: brought.ready[item.filename] for item in added}
+
+    def _update(
+        self, items: Sequence[_Item], inputs: Sequence[Mapping[str, Any]]
+    ) -> tuple[list[_Item], list[FileFailure]]:
+        """Change files, and say which were changed and why the others were not.
+
+        Shopify may refuse one row of a call and carry out the others: then they are asked for one by one, which
+        changes nothing for those that were.
+        """
+        done: list[_Item] = []
+        failures: list[FileFailure] = []
+        for start in range(0, len(items), FILES_PER_CALL):
+            part, asked = items[start : start + FILES_PER_CALL], list(inputs[start : start + FILES_PER_CALL])
+            try:
+                self._client.mutate(documents.UPDATE_FILES, files=asked)
+                done += part
+            except UserErrors as error:
+                if len(part) == 1:
+                    reasons = "; ".join(str(reason) for reason in error.errors)
+                    permanent = not error.transient
+                    failures.append(FileFailure(part[0].key, part[0].filename, "refused", reasons, permanent))
+                    continue
+                for item, one in zip(part, asked, strict=True):
+                    changed, refused_one = self._update([item], [one])
+                    done += changed
+                    failures += refused_one
+        return done, failures
 
     def _renew(self, plan: MediaPlan, applied: Applied) -> None:
         """Give media new content, and then the name that says so: never before, as it may fail."""
-        renewals, gone = self._files.still_there(plan.renewals)
-        applied.failures += gone
-        if not renewals:
-            return
-        self._acknowledge([item.media_id for item in renewals if item.failed])
+        there, gone = self._files.still_there(plan.renewals)
         inputs = [
             {"id": item.media_id, "originalSource": source}
-            for item, source in zip(renewals, self._files.sources(renewals), strict=True)
+            for item, source in zip(there, self._files.sources(there), strict=True)
         ]
-        payload = self._client.mutate(documents.UPDATE_FILES, files=inputs)
-        settled = self._files.wait(_renewing(node) for node in payload["files"])
+        asked, lost = self._update(there, inputs)
+        applied.failures += [*gone, *lost]
+        settled = self._files.wait(LiveMedia(item.media_id, MediaStatus.READY, renewing=True) for item in asked)
         renewed: list[Renewal] = []
-        for item in renewals:
+        for item in asked:
             found = settled.get(item.media_id)
             if found is None:
                 applied.failures.append(unfinished(item.key, item.filename))
@@ -224,19 +263,13 @@ class Applier:
                 forget = [item.old_key] if item.old_key != item.key else []
                 entry = LedgerEntry(item.key, item.etag, item.media_id)
                 self._ledger.record(applied.product_id, [entry], forget=forget)
+                self._ledger.renewed(item.media_id, entry)
                 renewed.append(item)
-        self._rename(renewed)
+        # Where Shopify refuses a name, the ledger alone knows what the medium holds.
+        named, unnamed = self._update(renewed, [{"id": item.media_id, "filename": item.filename} for item in renewed])
+        if unnamed:
+            _log.info("%d of %d media keep their old names.", len(unnamed), len(named) + len(unnamed))
         applied.counts["replace"] = len(renewed)
-
-    def _rename(self, renewed: Sequence[Renewal]) -> None:
-        """Name media after what they hold now; where Shopify refuses, the ledger alone knows it."""
-        if not renewed:
-            return
-        names = [{"id": item.media_id, "filename": item.filename} for item in renewed]
-        try:
-            self._client.mutate(documents.UPDATE_FILES, files=names)
-        except UserErrors as error:
-            _log.info("Media keep their old names: %s", error)
 
     def _acknowledge(self, media_ids: Sequence[str]) -> None:
         """Have media whose renewal failed show their old content again."""
@@ -306,11 +339,6 @@ class Applier:
         self._client.mutate(documents.PUBLISH, id=applied.product_id, input=target)
         self._ledger.published(group_id)
         applied.counts["publish"] = 1
-
-
-def _renewing(node: Mapping[str, Any]) -> LiveMedia:
-    """A file that was just given new content: READY is its state before, until a look says more."""
-    return replace(live_media(node), renewing=True)
 
 
 def _resolved(wanted: Iterable[Association], ready: Mapping[str, str]) -> list[Association]:

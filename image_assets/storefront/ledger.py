@@ -128,6 +128,35 @@ class LedgerStore:
                 connection.execute(sa.select(sa.func.pg_advisory_unlock(name)))
                 connection.commit()
 
+    def renewed(self, media_id: str, entry: LedgerEntry) -> None:
+        """Say what a medium holds now, for every product that shows it."""
+        with _transaction(self._engine) as connection:
+            connection.execute(
+                sa.update(media)
+                .where(media.c.shop == self._shop, media.c.media_id == media_id, media.c.key == entry.key)
+                .values(etag=entry.etag, recorded_at=sa.func.now())
+            )
+
+    def claimed_by(self, product_id: str, group_id: str) -> list[str]:
+        """The other groups that were synced to a product."""
+        with _transaction(self._engine) as connection:
+            rows = connection.execute(
+                sa.select(products.c.group_id).where(
+                    products.c.shop == self._shop,
+                    products.c.product_id == product_id,
+                    products.c.group_id != group_id,
+                )
+            ).all()
+        return sorted(row.group_id for row in rows)
+
+    def release(self, group_id: str) -> None:
+        """Forget which product a group was: another one takes it over."""
+        self._set(group_id, {"product_id": None, "fingerprint": None, "creating": False})
+
+    def begin_writing(self, group_id: str) -> None:
+        """Say that a group is being changed: until it succeeds again it counts as never synced."""
+        self._set(group_id, {"fingerprint": None})
+
     def begin_creation(self, group_id: str) -> None:
         """Say that a product is about to be created for a group."""
         self._set(group_id, {"creating": True})
@@ -137,7 +166,7 @@ class LedgerStore:
         self._set(group_id, {"product_id": product_id})
 
     def published(self, group_id: str) -> None:
-        """Say that the group's product is published."""
+        """Say that the group's product is published, or was not created after all."""
         self._set(group_id, {"creating": False})
 
     def succeeded(self, group_id: str, fingerprint: str) -> None:

@@ -6,6 +6,7 @@ what to change (``plan.py``).
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,12 +44,16 @@ class CatalogRow:
 
 @dataclass(frozen=True, slots=True)
 class ProductGroup:
-    """A ``Web_Product_Group_ID`` with its rows, in the catalog's order."""
+    """A ``Web_Product_Group_ID`` with its rows, in the catalog's order.
+
+    ``incomplete`` says that a row of it can't be used: what is missing then need not be missing on purpose.
+    """
 
     id: str
     title: str
     handle: str
     rows: tuple[CatalogRow, ...]
+    incomplete: bool = False
 
     @property
     def image_skus(self) -> tuple[str, ...]:
@@ -57,8 +62,12 @@ class ProductGroup:
 
 
 def default_handle(group_id: str) -> str:
-    """The handle of a group whose row names none: its id as Shopify writes handles."""
-    return re.sub(r"[^a-z0-9]+", "-", group_id.lower()).strip("-")
+    """The handle of a group whose row names none: its id as Shopify writes handles, or a hash of it.
+
+    Never empty: Shopify would choose one itself, and the product would not be found by it.
+    """
+    handle = re.sub(r"[^a-z0-9]+", "-", group_id.lower()).strip("-")
+    return handle or f"group-{hashlib.sha256(group_id.encode()).hexdigest()[:12]}"
 
 
 def is_image_sku(text: str) -> bool:
@@ -181,6 +190,7 @@ class LiveMedia:
         error: why it failed, or empty. One that has an address all the same failed to be renewed, and shows its old
             content once that is acknowledged.
         renewing: whether Shopify is still fetching new content for it.
+        is_image: whether it is neither a video nor a model.
     """
 
     id: str
@@ -190,6 +200,7 @@ class LiveMedia:
     url: str = ""
     error: str = ""
     renewing: bool = False
+    is_image: bool = True
 
     @property
     def settled(self) -> bool:
@@ -219,8 +230,8 @@ class LiveProduct:
 
     @property
     def settled(self) -> bool:
-        """Whether Shopify has finished with every medium."""
-        return all(item.settled for item in self.media)
+        """Whether Shopify has finished with every image; videos and models are none of ours."""
+        return all(item.settled for item in self.media if item.is_image)
 
 
 def same_file(filename: str, live: str) -> bool:

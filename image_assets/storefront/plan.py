@@ -48,10 +48,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """A medium of ours whose content changed in S3; it keeps its id, place, alt text and variants.
-
-    ``failed`` says that renewing it failed before, which Shopify wants acknowledged first.
-    """
+    """A medium of ours whose content changed in S3; it keeps its id, place, alt text and variants."""
 
     media_id: str
     key: str
@@ -59,7 +56,6 @@ class Renewal:
     size: int
     filename: str
     old_key: str
-    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +101,12 @@ class MediaPlan:
         creation: what to create, or None.
         keep: what is there and right, as ledger entries; those the ledger lacks are in ``adopt`` too.
         adopt: what the ledger lacks or has wrong.
+        forget: keys the ledger has for media that another key stands for now.
         uploads: images to bring, in gallery order.
         renewals: media to give new content.
         remove: gids of ours to take off the product; the files stay in the shop.
         discard: gids of ours that failed in Shopify, to delete.
+        acknowledge: gids of ours that failed to be renewed, which Shopify wants to hear before it changes them again.
         gallery: what the gallery is before moving, uploads at its end: gids and file names.
         order: what it shall be.
         associations: variants to give another medium.
@@ -122,10 +120,12 @@ class MediaPlan:
     creation: Creation | None = None
     keep: tuple[LedgerEntry, ...] = ()
     adopt: tuple[LedgerEntry, ...] = ()
+    forget: tuple[str, ...] = ()
     uploads: tuple[Upload, ...] = ()
     renewals: tuple[Renewal, ...] = ()
     remove: tuple[str, ...] = ()
     discard: tuple[str, ...] = ()
+    acknowledge: tuple[str, ...] = ()
     gallery: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
     associations: tuple[Association, ...] = ()
@@ -159,11 +159,13 @@ class Match:
         entries: by the desired image's file name, the medium that shows it.
         changed: those of them whose medium shows an older version.
         gone: ours on the product that S3 no longer has.
+        moved: keys the ledger has for media that are now another key's.
     """
 
     entries: Mapping[str, LedgerEntry]
     changed: Mapping[str, LedgerEntry]
     gone: tuple[LedgerEntry, ...]
+    moved: tuple[str, ...] = ()
 
     def ref(self, image: SkuImage) -> str:
         """The medium's gid, or the file name of an image the product lacks."""
@@ -195,10 +197,10 @@ def make_plan(
     desired = desired_images(group, images)
     if live is None:
         return _plan_creation(group, desired, ledger, mode, alt_text)
-    failed = _failed_of_ours(desired, live, ledger, alt_text)
+    failed = _failed_of_ours(live, ledger)
     good = tuple(item for item in live.media if item.id not in failed)
-    match = match_media(desired, good, ledger)
-    remove = _removals(match, desired, mode)
+    match = match_media(images, desired, good, ledger)
+    remove = _removals(group, match, desired, mode)
     renew = match.changed if mode is not Mode.ADD else {}
     uploads = tuple(
         _upload(image, ledger, alt_text, unusable=failed) for image in desired if image.filename not in match.entries
@@ -222,79 +224,108 @@ def make_plan(
         keep=kept,
         adopt=tuple(entry for entry in kept if known.get(entry.key) != entry),
         uploads=uploads,
-        renewals=tuple(_renewal(image, renew[image.filename], good) for image in desired if image.filename in renew),
+        forget=tuple(key for key in match.moved if key not in {entry.key for entry in renew.values()}),
+        renewals=tuple(_renewal(image, renew[image.filename]) for image in desired if image.filename in renew),
         remove=remove,
+        acknowledge=tuple(
+            item.id
+            for item in good
+            if item.status is MediaStatus.FAILED
+            and (item.id in remove or item.id in {entry.media_id for entry in renew.values()})
+        ),
         discard=tuple(item.id for item in live.media if item.id in failed),
         gallery=gallery,
         order=_order(gallery, tuple(refs.values()), mode),
         associations=associations,
         publish=ledger.creating,
-        notes=(*_notes(match, desired, mode), *association_notes),
+        notes=(*_notes(group, match, desired, mode), *association_notes),
     )
 
 
-def _failed_of_ours(desired: Sequence[SkuImage], live: LiveProduct, ledger: Ledger, alt_text: str) -> frozenset[str]:
-    """Media that failed in Shopify and that we made; such a one has no file name, so that its alt text must do.
+def _failed_of_ours(live: LiveProduct, ledger: Ledger) -> frozenset[str]:
+    """Media that failed in Shopify and that we made; one that shows something all the same failed to be renewed only.
 
-    One that shows something all the same has only failed to be renewed.
+    One that the ledger does not know keeps its file name: uploading the image again finds it by that.
     """
     ours = {entry.media_id for entry in ledger.entries}
-    alts = {alt_text.format(Image_SKU=image.image_sku, n=image.number) for image in desired}
     return frozenset(
-        item.id
-        for item in live.media
-        if item.status is MediaStatus.FAILED and not item.url and (item.id in ours or item.alt in alts)
+        item.id for item in live.media if item.status is MediaStatus.FAILED and not item.url and item.id in ours
     )
 
 
-def match_media(desired: Sequence[SkuImage], media: Sequence[LiveMedia], ledger: Ledger) -> Match:
-    """Find every desired image on the product: by the ledger, by its file name, or as a newer one of its number."""
+def match_media(
+    images: Sequence[SkuImages], desired: Sequence[SkuImage], media: Sequence[LiveMedia], ledger: Ledger
+) -> Match:
+    """Find every desired image on the product: by the ledger, by its file name, or as a newer one of its number.
+
+    A medium is at most one image. Objects that are in S3, but can't be used, are not gone.
+    """
     names = {item.id: item.filename for item in media}
     ours = {entry.key: entry for entry in ledger.entries if entry.media_id in names}
-    taken = {entry.media_id for entry in ours.values()}
-    free = [item for item in media if item.id not in taken and item.filename]
-    wanted_keys = {image.key for image in desired}
-    gone = {entry.key: entry for entry in ours.values() if entry.key not in wanted_keys}
+    wanted = {image.key for image in desired}
+    unusable = {bad.key for found in images for bad in found.rejected}
     entries: dict[str, LedgerEntry] = {}
-    changed: dict[str, LedgerEntry] = {}
+    used: set[str] = set()
+
+    def take(image: SkuImage, entry: LedgerEntry | None) -> None:
+        if entry is not None and entry.media_id not in used:
+            used.add(entry.media_id)
+            entries[image.filename] = entry
+
+    def left() -> list[SkuImage]:
+        return [image for image in desired if image.filename not in entries]
+
+    for image in left():
+        entry = ours.get(image.key)
+        take(image, entry if entry and _holds(image, entry, names) else None)
+    for image in left():
+        take(image, ours.get(image.key))
+    for image in left():
+        named = (gid for gid, name in names.items() if gid not in used and same_file(image.filename, name))
+        take(image, next((LedgerEntry(image.key, image.etag, gid) for gid in named), None))
+    gone = {key: entry for key, entry in ours.items() if key not in wanted and key not in unusable}
+    for image in left():
+        take(image, next((old for old in gone.values() if old.media_id not in used and _older(old.key, image)), None))
+    changed = {
+        image.filename: entry
+        for image in desired
+        if (entry := entries.get(image.filename)) is not None and not _holds(image, entry, names)
+    }
     for image in desired:
-        entry = ours.get(image.key) or _named(image, free) or _renamed(image, gone)
-        if entry is None:
-            continue
-        gone.pop(entry.key, None)
-        # A file that serves several products may have been renewed for another one: then its name says so.
-        if entry.etag != image.etag and not same_file(image.filename, names[entry.media_id]):
-            changed[image.filename] = entry
-        else:
-            entry = LedgerEntry(image.key, image.etag, entry.media_id)
-        entries[image.filename] = entry
-    shown = {entry.media_id for entry in entries.values()}
-    return Match(entries, changed, tuple(entry for entry in gone.values() if entry.media_id not in shown))
+        if image.filename in entries and image.filename not in changed:
+            entries[image.filename] = LedgerEntry(image.key, image.etag, entries[image.filename].media_id)
+    once = {entry.media_id: entry for entry in gone.values() if entry.media_id not in used}
+    moved = tuple(entry.key for entry in ours.values() if entry.key not in wanted and entry.media_id in used)
+    return Match(entries, changed, tuple(once.values()), moved)
 
 
-def _named(image: SkuImage, free: list[LiveMedia]) -> LedgerEntry | None:
-    """The first medium with the image's file name; it is taken from ``free``."""
-    found = next((item for item in free if same_file(image.filename, item.filename)), None)
-    if found is None:
-        return None
-    free.remove(found)
-    return LedgerEntry(image.key, image.etag, found.id)
+def _holds(image: SkuImage, entry: LedgerEntry, names: Mapping[str, str]) -> bool:
+    """Whether a medium shows the image as it is now.
+
+    A file that serves several products may have been renewed for another one: then its name says so.
+    """
+    return entry.etag == image.etag or same_file(image.filename, names[entry.media_id])
 
 
-def _renamed(image: SkuImage, gone: Mapping[str, LedgerEntry]) -> LedgerEntry | None:
-    """Ours of the same SKU and number, uploaded from a key that S3 no longer has: an older version of the image."""
-    for entry in gone.values():
-        name = parse_name(entry.key.rsplit("/", 1)[-1], image.image_sku)
-        if name is not None and name.number == image.number:
-            return entry
-    return None
+def _older(key: str, image: SkuImage, *, any_type: bool = False) -> bool:
+    """Whether a key that S3 no longer has was the image's: the same SKU, number and, to be renewed, type."""
+    name = parse_name(key.rsplit("/", 1)[-1], image.image_sku)
+    extension = image.key.rsplit(".", 1)[-1].lower()
+    return name is not None and name.number == image.number and (any_type or name.extension == extension)
 
 
-def _removals(match: Match, desired: Sequence[SkuImage], mode: Mode) -> tuple[str, ...]:
-    """Ours that are gone from S3; none when S3 has nothing at all, which is more likely a mistake than a wish."""
-    if mode is not Mode.MIRROR or not desired:
+def _removals(group: ProductGroup, match: Match, desired: Sequence[SkuImage], mode: Mode) -> tuple[str, ...]:
+    """Ours to take off: in mode mirror what is gone from S3, in mode replace what a file of another type replaces.
+
+    None when S3 has nothing at all, or the catalog an unusable row: more likely a mistake than a wish.
+    """
+    if mode is Mode.ADD or not desired or group.incomplete:
         return ()
-    return tuple(entry.media_id for entry in match.gone)
+    return tuple(
+        entry.media_id
+        for entry in match.gone
+        if mode is Mode.MIRROR or any(_older(entry.key, image, any_type=True) for image in desired)
+    )
 
 
 def _upload(image: SkuImage, ledger: Ledger, alt_text: str, *, unusable: frozenset[str] = frozenset()) -> Upload:
@@ -304,9 +335,8 @@ def _upload(image: SkuImage, ledger: Ledger, alt_text: str, *, unusable: frozens
     return Upload(image.key, image.etag, image.size, image.filename, alt, found.media_id if found else None)
 
 
-def _renewal(image: SkuImage, old: LedgerEntry, media: Sequence[LiveMedia]) -> Renewal:
-    failed = any(item.id == old.media_id and item.status is MediaStatus.FAILED for item in media)
-    return Renewal(old.media_id, image.key, image.etag, image.size, image.filename, old.key, failed)
+def _renewal(image: SkuImage, old: LedgerEntry) -> Renewal:
+    return Renewal(old.media_id, image.key, image.etag, image.size, image.filename, old.key)
 
 
 def _order(gallery: Sequence[str], ours: Sequence[str], mode: Mode) -> tuple[str, ...]:
@@ -353,13 +383,15 @@ def _associate(
     return tuple(found), tuple(notes)
 
 
-def _notes(match: Match, desired: Sequence[SkuImage], mode: Mode) -> tuple[str, ...]:
+def _notes(group: ProductGroup, match: Match, desired: Sequence[SkuImage], mode: Mode) -> tuple[str, ...]:
     notes: list[str] = []
     if mode is Mode.ADD:
         changed = [image.key for image in desired if image.filename in match.changed]
         notes += [f"{key} changed in S3; mode replace brings it to Shopify" for key in changed]
     if mode is not Mode.MIRROR:
         notes += [f"{entry.key} is gone from S3; mode mirror takes it off the product" for entry in match.gone]
+    elif group.incomplete and match.gone:
+        notes.append(f"the catalog has an unusable row; {len(match.gone)} images S3 no longer has were left")
     elif not desired and match.gone:
         notes.append(f"S3 has no image at all for this group; {len(match.gone)} were left on the product")
     return tuple(notes)
@@ -368,7 +400,7 @@ def _notes(match: Match, desired: Sequence[SkuImage], mode: Mode) -> tuple[str, 
 def covers(saved: MediaPlan, now: MediaPlan) -> bool:
     """Whether everything ``now`` would bring, renew or take off is in a ``saved`` plan of the same group and mode.
 
-    So a plan still fits when part of it has been carried out; order and variants follow from the images.
+    So a plan still fits when part of it has been carried out.
     """
     return (
         (saved.group_id, saved.mode) == (now.group_id, now.mode)
@@ -378,6 +410,8 @@ def covers(saved: MediaPlan, now: MediaPlan) -> bool:
         and _images(now.renewals) <= _images(saved.renewals)
         and set(now.remove) <= set(saved.remove)
         and (bool(saved.uploads) or set(now.discard) <= set(saved.discard))
+        and {item.sku for item in now.associations} <= {item.sku for item in saved.associations}
+        and (now.order == now.gallery or bool(saved.creation or saved.uploads) or saved.order != saved.gallery)
     )
 
 
@@ -419,6 +453,8 @@ def _creation(group: ProductGroup) -> Creation:
 
     A single row without options gets Shopify's default one; several without options are told apart by their SKU.
     """
+    if group.incomplete:
+        raise _bad_catalog(group, "a row of it can't be used", "Correct that row; it is reported with its reason.")
     if not group.title:
         raise _bad_catalog(group, "it has no title", "Fill the Title column, or create the product in Shopify.")
     variants = [_new_variant(row, single=len(group.rows) == 1) for row in group.rows]

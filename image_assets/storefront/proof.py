@@ -35,7 +35,7 @@ def problems(
     if live is None:
         missing = [f"{group.id} has no product in Shopify"]
         return {name: missing if name == "featured_image" else [] for name in CHECKS}
-    match = match_media(desired, live.media, ledger)
+    match = match_media(images, desired, live.media, ledger)
     place = {item.id: number for number, item in enumerate(live.media)}
     refs = {image.filename: match.ref(image) for image in desired}
     return {

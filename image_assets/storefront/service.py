@@ -31,6 +31,17 @@ _log = logging.getLogger(__name__)
 
 # Look, act, look again: more rounds than this means that somebody else keeps changing the product.
 ROUNDS = 5
+# Refusals that say no more than that the look we acted on is outdated.
+_LOOK_AGAIN = {
+    "FILE_DOES_NOT_EXIST",
+    "HANDLE_NOT_UNIQUE",
+    "MEDIA_DOES_NOT_EXIST",
+    "MEDIA_DOES_NOT_EXIST_ON_PRODUCT",
+    "MEDIA_IS_NOT_ATTACHED_TO_VARIANT",
+    "PRODUCT_DOES_NOT_EXIST",
+    "PRODUCT_VARIANT_ALREADY_HAS_MEDIA",
+    "PRODUCT_VARIANT_DOES_NOT_EXIST_ON_PRODUCT",
+}
 # From so many groups on, reading all products in bulk costs less than asking for each.
 BULK_FROM = 100
 
@@ -152,19 +163,52 @@ def sync(
     """
     if incremental and options.mode is not Mode.ADD:
         raise InputError(f"An incremental sync only adds; its mode can't be {options.mode.value}.")
-    index = ProductIndex.read(work.client, patience_s=options.patience_s) if len(groups) >= BULK_FROM else None
+    index = _index(work, groups)
     done = work.ledger.fingerprints()
     observed, failed = _observed(work, groups)
     yield from failed
     unchanged = {group.id: done.get(group.id) == fingerprint(group, images) for group, images in observed}
     chosen = [pair for pair in observed if not (incremental and unchanged[pair[0].id])]
     chosen.sort(key=lambda pair: unchanged[pair[0].id])
-    for result in parallel_map(
-        lambda pair: sync_group(work, pair[0], pair[1], options, index=index, plans=plans),
-        chosen,
-        workers=options.workers,
-    ):
-        yield result.unwrap()
+
+    def sync_all(family: list[tuple[ProductGroup, tuple[SkuImages, ...]]]) -> list[GroupResult]:
+        return [sync_group(work, group, images, options, index=index, plans=plans) for group, images in family]
+
+    for results in parallel_map(sync_all, families(chosen), workers=options.workers):
+        yield from results.unwrap()
+
+
+def families(
+    pairs: Sequence[tuple[ProductGroup, tuple[SkuImages, ...]]],
+) -> list[list[tuple[ProductGroup, tuple[SkuImages, ...]]]]:
+    """Groups that share an Image_SKU or a handle together, in order: one after the other, they share its files."""
+    found: list[list[tuple[ProductGroup, tuple[SkuImages, ...]]]] = []
+    home: dict[str, int] = {}
+    for pair in pairs:
+        group = pair[0]
+        marks = [*group.image_skus, f"handle {group.handle}"]
+        near = sorted({home[mark] for mark in marks if mark in home})
+        at = near[0] if near else len(found)
+        if not near:
+            found.append([])
+        for other in near[1:]:  # the group joins what were two families
+            found[at] += found[other]
+            found[other] = []
+            home |= {mark: at for mark, place in home.items() if place == other}
+        found[at].append(pair)
+        home |= dict.fromkeys(marks, at)
+    return [family for family in found if family]
+
+
+def _index(work: Workplace, groups: Sequence[ProductGroup]) -> ProductIndex | None:
+    """All products in bulk, for a large set; where that fails they are read one by one."""
+    if len(groups) < BULK_FROM:
+        return None
+    try:
+        return ProductIndex.read(work.client)
+    except TransientError as error:
+        _log.warning("%s Reading the products one by one.", error)
+        return None
 
 
 def _observed(
@@ -218,6 +262,7 @@ def _run_rounds(
     for round_ in range(ROUNDS):
         ledger = read_ledger(work, group, images)
         result.product = _read(work, group, ledger, options, index if round_ == 0 else None)
+        _check_claim(work, group, result.product, take_over=True)
         plan = make_plan(group, images, result.product, ledger, options.mode, options.alt_text)
         if result.plan is None:
             _check_saved(group, plan, plans)
@@ -225,12 +270,14 @@ def _run_rounds(
         if not plan.needs_writes or result.failures:
             _finish(work, result, plan, ledger, done)
             return
+        if not round_:
+            work.ledger.begin_writing(group.id)
         try:
             applied = work.applier.apply(plan)
         except UnknownResultError as error:
             _log.warning("%s: %s Looking at the product again.", group.id, error)
         except UserErrors as error:
-            if not all(item.transient for item in error.errors):
+            if not all(item.transient or item.code in _LOOK_AGAIN for item in error.errors):
                 raise
             _log.warning("%s: %s Looking at the product again.", group.id, error)
             time.sleep(1.0)
@@ -252,16 +299,34 @@ def _read(
     work: Workplace, group: ProductGroup, ledger: Ledger, options: SyncOptions, index: ProductIndex | None
 ) -> LiveProduct | None:
     """The group's product: the one it was synced to, if that is still there, else the one that is found."""
-    if index is not None:
-        product = index.find(group, ledger.product_id)
-        if product is None or product.settled:
-            return product
+    product = index.find(group, ledger.product_id) if index is not None else None
+    if product is not None and product.settled:
+        return product
     if ledger.product_id is not None:
         product = read_settled(work.client, ledger.product_id, patience_s=options.patience_s)
         if product is not None:
             return product
     found = find_product(work.client, group)
     return read_settled(work.client, found, patience_s=options.patience_s) if found else None
+
+
+def _check_claim(work: Workplace, group: ProductGroup, product: LiveProduct | None, *, take_over: bool) -> None:
+    """Make sure that a product is one group's only; a group that left the catalog has no claim any more.
+
+    Raises:
+        PermanentError: another group of the catalog is synced to it.
+    """
+    if product is None:
+        return
+    for other in work.ledger.claimed_by(product.id, group.id):
+        if work.in_catalog(other):
+            raise PermanentError(
+                f"{group.id} and {other} are both the product {product.handle} in Shopify.",
+                code="shared_product",
+                hint="Give each a Handle of its own, or correct their SKUs.",
+            )
+        if take_over:
+            work.ledger.release(other)
 
 
 def _check_saved(group: ProductGroup, plan: MediaPlan, plans: Mapping[str, MediaPlan] | None) -> None:
@@ -284,7 +349,7 @@ def _finish(work: Workplace, result: GroupResult, plan: MediaPlan, ledger: Ledge
     if product is not None:
         if ledger.product_id != product.id:
             work.ledger.set_product(group.id, product.id)
-        work.ledger.record(product.id, plan.adopt)
+        work.ledger.record(product.id, plan.adopt, forget=plan.forget)
     result.problems = problems(group, result.images, product, read_ledger(work, group, result.images))
     counts = _counts(result, done)
     small = [item for found in result.images for item in found.rejected if item.reason == TOO_SMALL]
@@ -332,7 +397,7 @@ def _counts(result: GroupResult, done: Mapping[str, int]) -> dict[str, int]:
 
 def plan_groups(work: Workplace, groups: Sequence[ProductGroup], options: SyncOptions) -> Iterator[GroupResult]:
     """What a sync would do: reads only; yields a result with its plan per group."""
-    index = ProductIndex.read(work.client, patience_s=options.patience_s) if len(groups) >= BULK_FROM else None
+    index = _index(work, groups)
     observed, failed = _observed(work, groups)
     yield from failed
     for result in parallel_map(
@@ -348,13 +413,16 @@ def plan_group(
     options: SyncOptions,
     index: ProductIndex | None = None,
 ) -> GroupResult:
-    """Plan one group. Never raises a typed error: it is the result's outcome."""
+    """Plan one group. Never raises: what went wrong is the result's outcome."""
     result = GroupResult(group, images, Outcome(group.id, Status.UNCHANGED), missing=missing_images(group, images))
     try:
         ledger = read_ledger(work, group, images)
         result.product = _read(work, group, ledger, options, index)
+        _check_claim(work, group, result.product, take_over=False)
         result.plan = make_plan(group, images, result.product, ledger, options.mode, options.alt_text)
-    except ImageAssetsError as error:
+    except Exception as error:  # noqa: BLE001 - one group must not stop the others
+        if not isinstance(error, ImageAssetsError):
+            _log.exception("Unexpected error in group %s", group.id)
         result.outcome = Outcome.failed(group.id, error)
     else:
         planned = {f"{name}_planned": count for name, count in result.plan.changes.items() if count}

@@ -5,7 +5,7 @@ Here: construction and closing. Not here: what is done with them (``service.py``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -25,12 +25,21 @@ from image_assets.vendors.shopify.client import ShopifyClient
 
 @dataclass
 class Workplace:
-    """The stores and the shop a sync works with."""
+    """The stores and the shop a sync works with.
+
+    Attributes:
+        client: the shop.
+        observer: the bucket.
+        ledger: what was uploaded before.
+        applier: writes to the shop.
+        in_catalog: whether the catalog has a group.
+    """
 
     client: ShopifyClient
     observer: ImageObserver
     ledger: LedgerStore
     applier: Applier
+    in_catalog: Callable[[str], bool]
 
 
 @contextmanager
@@ -59,7 +68,14 @@ def open_workplace(
             settings.shopify_upload == "staged", settings.presigned_url_s, settings.shopify_media_patience_s
         )
         try:
-            yield Workplace(client, observer, ledger, Applier(client, Files(client, bucket, uploads), ledger))
+            applier = Applier(client, Files(client, bucket, uploads), ledger)
+            yield Workplace(
+                client,
+                observer,
+                ledger,
+                applier,
+                lambda group_id: group_id in load_catalog(settings, [group_id]).groups,
+            )
         finally:
             if own_engine:
                 database.dispose()

@@ -16,6 +16,7 @@ from image_assets.storefront.model import (
     MediaStatus,
     Mode,
     ProductGroup,
+    Rejected,
     SkuImage,
     SkuImages,
     desired_images,
@@ -294,6 +295,49 @@ def test_a_variant_that_the_product_lacks_is_noted() -> None:
     shop = synced(FOUR)
     group = replace(GROUP, rows=(*ROWS, CatalogRow("v9", "AA", (("Size", "9"),))))
     assert any("v9 is not in the product" in note for note in plan_for(shop, FOUR, group=group).notes)
+
+
+def test_a_renamed_key_and_a_new_image_of_its_number_are_two_images() -> None:
+    shop = synced(FOUR)
+    first, second = FOUR[0].images
+    renamed = replace(first, key="m/AA/00/00/AA-1a-2.jpg")
+    shop.apply(plan_for(shop, [replace(FOUR[0], images=(renamed, second)), FOUR[1]], Mode.REPLACE))
+    other = replace(first, key="m/AA/00/00/AA-1a-3.jpg", etag="x" * 32)
+    images = [replace(FOUR[0], images=(renamed, other, second)), FOUR[1]]
+    plan = plan_for(shop, images, Mode.REPLACE)
+    assert [item.key for item in plan.uploads] == [other.key]
+    assert plan.renewals == ()
+    shop.apply(plan)
+    assert not plan_for(shop, images, Mode.MIRROR).needs_writes
+
+
+def test_an_object_that_can_not_be_used_any_more_is_not_gone() -> None:
+    shop = synced(FOUR)
+    bad = Rejected(FOUR[0].images[1].key, "not_an_image", "its bytes are no image")
+    plan = plan_for(shop, [replace(FOUR[0], images=FOUR[0].images[:1], rejected=(bad,)), FOUR[1]], Mode.MIRROR)
+    assert plan.changes["remove"] == plan.changes["add"] == plan.changes["replace"] == 0
+    assert not any("gone from S3" in note for note in plan.notes)
+
+
+def test_a_group_with_an_unusable_row_loses_nothing_and_is_not_created() -> None:
+    shop = synced(FOUR)
+    partial = replace(GROUP, rows=GROUP.rows[::2], incomplete=True)
+    plan = plan_for(shop, FOUR[:1], Mode.MIRROR, group=partial)
+    assert plan.remove == ()
+    assert any("unusable row" in note for note in plan.notes)
+    with pytest.raises(PermanentError, match="a row of it can't be used"):
+        plan_for(PureShop(), FOUR[:1], group=partial)
+
+
+def test_a_file_of_another_type_takes_the_old_ones_place_in_mode_replace() -> None:
+    shop = synced(FOUR)
+    png = replace(FOUR[0].images[0], key="m/AA/00/00/AA-1a-2.png", etag="x" * 32, format="png")
+    images = [replace(FOUR[0], images=(png, FOUR[0].images[1])), FOUR[1]]
+    plan = plan_for(shop, images, Mode.REPLACE)
+    assert (len(plan.uploads), plan.renewals, len(plan.remove)) == (1, (), 1)
+    shop.apply(plan)
+    assert filenames(shop) == [png.filename, A2, B1, B3]
+    assert not plan_for(shop, images, Mode.REPLACE).needs_writes
 
 
 contents = st.dictionaries(st.integers(1, 6), st.sampled_from("abcdef"), max_size=5)

@@ -22,7 +22,7 @@ EVERYTHING = MediaPlan(
     keep=(ENTRY,),
     adopt=(ENTRY,),
     uploads=(Upload("k2", "e2", 10, "AA-1a-e2.jpg", "AA \N{EM DASH} 1", "gid://shopify/MediaImage/2"),),
-    renewals=(Renewal("gid://shopify/MediaImage/3", "k3", "e3", 11, "AA-2a-e3.jpg", "old", failed=True),),
+    renewals=(Renewal("gid://shopify/MediaImage/3", "k3", "e3", 11, "AA-2a-e3.jpg", "old"),),
     remove=("gid://shopify/MediaImage/4",),
     discard=("gid://shopify/MediaImage/5",),
     gallery=("a", "b"),

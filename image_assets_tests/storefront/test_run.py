@@ -74,8 +74,9 @@ def test_unknown_groups_and_unusable_rows_are_failed_items_beside_the_others(
 ) -> None:
     catalog([*GROUPS[:1], ProductGroup("G-9", "X", "g-9", (CatalogRow("v9", "not a SKU"), CatalogRow("w9", "100002")))])
     run = run_sync(loaded, SyncRequest(["G-1", "G-9", "NO-SUCH"]))
-    assert (run.report.done, run.report.failed) == (2, 2)
-    assert run.report.reasons == {"bad_row": 1, "unknown_group": 1}
+    assert (run.report.done, run.report.failed) == (1, 3)
+    # A product is not created from part of its rows.
+    assert run.report.reasons == {"bad_row": 1, "unknown_group": 1, "bad_catalog": 1}
     assert [result.group.id for result in run.results] == ["G-1", "G-9"]
     assert [row.sku for row in run.results[1].group.rows] == ["w9"]
 

@@ -329,7 +329,17 @@ COVERED: dict[str, tuple[MediaPlan, MediaPlan, bool]] = {
     "another mode": (SAVED, replace(SAVED, mode=Mode.ADD), False),
     "another product": (SAVED, replace(SAVED, product_id="gid://p/2"), False),
     "another order": (SAVED, replace(SAVED, gallery=("a", "b"), order=("b", "a")), True),
-    "other variants": (SAVED, replace(SAVED, associations=(Association("gid://v/1", "v1", "gid://m/1"),)), True),
+    "other variants": (SAVED, replace(SAVED, associations=(Association("gid://v/1", "v1", "gid://m/1"),)), False),
+    "the medium of a variant it has": (
+        replace(SAVED, associations=(Association("gid://v/1", "v1", "AA-1a-e1.jpg"),)),
+        replace(SAVED, associations=(Association("gid://v/1", "v1", "gid://m/1"),)),
+        True,
+    ),
+    "an order it does not change": (
+        replace(SAVED, uploads=()),
+        replace(SAVED, uploads=(), gallery=("a", "b"), order=("b", "a")),
+        False,
+    ),
     "other bookkeeping": (SAVED, replace(SAVED, keep=(LedgerEntry("k", "e", "m"),), publish=True, notes=("n",)), True),
     "what failed of its uploads": (SAVED, replace(SAVED, discard=("gid://m/6",)), True),
     "a failed one it does not know": (RENEWING, replace(RENEWING, discard=("gid://m/5", "gid://m/6")), False),

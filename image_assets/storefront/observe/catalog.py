@@ -26,6 +26,7 @@ OPTIONAL = ("Title", "Handle", "Price", *(name for pair in OPTIONS for name in p
 _PARAMETER = ":group_ids"
 # A driver fetches this many rows at a time.
 _FETCH_ROWS = 2_000
+_NAMED_TWICE = "names a variant that another row has already named"
 
 nav_items = sa.table("nav_items", *(sa.column(name) for name in (*REQUIRED, *OPTIONAL)))
 
@@ -65,7 +66,9 @@ def read_catalog(engine: sa.Engine, query: str, group_ids: Sequence[str] | None)
     except SQLAlchemyError as error:
         reason = _reason(error) if isinstance(error, DBAPIError) else type(error).__name__
         raise PermanentError(
-            f"The catalog database refuses the query: {reason}.", code="catalog_query", hint="Correct CATALOG_QUERY."
+            f"The catalog database refuses the query: {reason}.",
+            code="catalog_query",
+            hint="Correct CATALOG_QUERY, or set it.",
         ) from None
 
 
@@ -105,6 +108,7 @@ def _collect(rows: Iterable[Mapping[str, Any]], wanted: set[str] | None) -> Cata
     catalog = Catalog()
     collected: dict[str, dict[str, CatalogRow]] = {}
     first: dict[str, Mapping[str, Any]] = {}
+    incomplete: set[str] = set()
     for number, row in enumerate(rows, start=1):
         group_id, sku = _text(row, "Web_Product_Group_ID"), _text(row, "No_")
         if wanted is not None and group_id not in wanted:
@@ -112,13 +116,17 @@ def _collect(rows: Iterable[Mapping[str, Any]], wanted: set[str] | None) -> Cata
         problem = _problem(group_id, sku, _text(row, "Image_SKU"), collected)
         if problem:
             catalog.rejected.append(_rejected(number, group_id, sku, problem))
+            if problem != _NAMED_TWICE:
+                incomplete.add(group_id)
             continue
         first.setdefault(group_id, row)
         collected.setdefault(group_id, {})[sku] = CatalogRow(sku, _text(row, "Image_SKU"), _options(row), _price(row))
     for group_id, variants in collected.items():
         row = first[group_id]
-        handle = _text(row, "Handle") or default_handle(group_id)
-        catalog.groups[group_id] = ProductGroup(group_id, _text(row, "Title"), handle, tuple(variants.values()))
+        handle = "-".join(_text(row, "Handle").lower().split()) or default_handle(group_id)
+        catalog.groups[group_id] = ProductGroup(
+            group_id, _text(row, "Title"), handle, tuple(variants.values()), group_id in incomplete
+        )
     return catalog
 
 
@@ -130,7 +138,7 @@ def _problem(group_id: str, sku: str, image_sku: str, collected: Mapping[str, Ma
     if image_sku and not is_image_sku(image_sku):
         return f"has the Image_SKU {image_sku!r}, which may hold letters, digits, - and _ only"
     known = collected.get(group_id, {}).get(sku)
-    return "names a variant that another row has already named" if known else ""
+    return _NAMED_TWICE if known else ""
 
 
 def _rejected(number: int, group_id: str, sku: str, problem: str) -> Outcome:

@@ -76,7 +76,7 @@ class ImageObserver:
                 found[listing.item] = listing.error
             else:
                 listings[listing.item] = listing.unwrap()
-        named = {sku: [item for item in rows if _name(item.key, sku)] for sku, rows in listings.items()}
+        named = {sku: [item for item in rows if self._name(item.key, sku)] for sku, rows in listings.items()}
         measured, errors = self._measure([item for rows in named.values() for item in rows])
         for sku, rows in named.items():
             error = next((errors[item.key] for item in rows if item.key in errors), None)
@@ -117,7 +117,7 @@ class ImageObserver:
         for row in rows:
             item = measured[row.key]
             problem = self._problem(row, item)
-            name = _name(row.key, sku)
+            name = self._name(row.key, sku)
             if problem is not None:
                 rejected.append(Rejected(row.key, *problem))
             elif name is not None:
@@ -140,6 +140,6 @@ class ImageObserver:
             return "too_large", f"Image file too large (exceeded Shopify limit): {row.size:,} bytes"
         return None
 
-
-def _name(key: str, sku: str) -> ImageName | None:
-    return parse_name(key.rsplit("/", 1)[-1], sku)
+    def _name(self, key: str, sku: str) -> ImageName | None:
+        """What a key says of an image of the SKU; one in a folder below the SKU's is none."""
+        return parse_name(key.removeprefix(folder(self.rules.prefix, sku)), sku)

@@ -5,12 +5,13 @@ Here: reads and their mapping to values. Not here: writes (``apply.py``), the cl
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from image_assets.errors import PermanentError, TransientError
+from image_assets.errors import PermanentError
 from image_assets.storefront.model import LiveMedia, LiveProduct, LiveVariant, MediaStatus, ProductGroup
 from image_assets.vendors.shopify import documents
 from image_assets.vendors.shopify.bulk import group_children, run_bulk_query
@@ -19,7 +20,10 @@ from image_assets.vendors.shopify.client import ShopifyClient
 # SKUs asked for in one search; a search string of a group with hundreds of variants would be refused.
 SKUS_PER_SEARCH = 40
 _BULK_POLL_S = 1.0
+# A bulk operation over a large shop takes minutes, and may have to wait for those of others.
+BULK_PATIENCE_S = 1800.0
 ENDED = object()
+_log = logging.getLogger(__name__)
 
 
 def poll(patience_s: float) -> Iterator[None]:
@@ -87,21 +91,17 @@ def read_product(client: ShopifyClient, product_id: str) -> LiveProduct | None:
 
 
 def read_settled(client: ShopifyClient, product_id: str, *, patience_s: float) -> LiveProduct | None:
-    """Read a product once Shopify has finished with all of its media.
+    """Read a product once Shopify has finished with its images, or patience ends.
 
-    Raises:
-        TransientError: it has not after ``patience_s`` seconds.
+    An image of ours that is still being processed has no name yet to know it by. One that stays so for longer is not
+    waited for any more: uploading it again would find its file.
     """
     product = read_product(client, product_id)
     waiting = poll(patience_s)
     while product is not None and not product.settled:
         if next(waiting, ENDED) is ENDED:
-            busy = sum(not item.settled for item in product.media)
-            raise TransientError(
-                f"Shopify still processes {busy} media of {product.handle} after {patience_s:.0f} s.",
-                code="still_processing",
-                hint="Run again later.",
-            )
+            _log.warning("Shopify has not finished with the images of %s after %.0f s.", product.handle, patience_s)
+            break
         product = read_product(client, product_id)
     return product
 
@@ -118,7 +118,7 @@ class ProductIndex:
                 self._by_sku.setdefault(variant.sku, set()).add(product.id)
 
     @classmethod
-    def read(cls, client: ShopifyClient, *, patience_s: float) -> ProductIndex:
+    def read(cls, client: ShopifyClient, *, patience_s: float = BULK_PATIENCE_S) -> ProductIndex:
         """Run the bulk queries and wait for them.
 
         Raises:
@@ -181,4 +181,5 @@ def live_media(node: Mapping[str, Any]) -> LiveMedia:
         url=url,
         error="; ".join(dict.fromkeys(f"{error['code']}: {error['message']}" for error in errors)),
         renewing=status is MediaStatus.READY and "image" in node and image is None,
+        is_image=node.get("mediaContentType", "IMAGE") == "IMAGE",
     )
