@@ -103,7 +103,10 @@ def run_demo(report_dir: Path | None) -> bool:
     for problem in problems:
         console.print(f"[red]unexpected:[/] {problem}")
     if not problems:
-        console.print(f"As expected, the {len(first.failures)} sample images that can't be rendered failed.")
+        console.print(
+            f"As expected, {len(first.failures)} sample images can't be rendered, and {synced.run.report.failed} product "
+            "groups hold images that can't be used."
+        )
     console.print(f"Report: {page.as_uri()}", soft_wrap=True)
     return not problems
 

@@ -107,9 +107,14 @@ def footer(context: dg.AssetExecutionContext, counts: dict[str, int], **parents:
     )
 
 
-def read_groups(settings: Settings, keys: list[str]) -> tuple[list[ProductGroup], list[ImageAssetsError]]:
-    """The partitions' groups from the catalog, and an error for each it no longer has."""
+def read_groups(
+    context: dg.AssetExecutionContext, settings: Settings
+) -> tuple[list[ProductGroup], list[ImageAssetsError]]:
+    """The partitions' groups from the catalog, and an error for each it no longer has; unusable rows are logged."""
+    keys = list(context.partition_keys)
     catalog = load_catalog(settings, keys)
+    for outcome in catalog.rejected:
+        context.log.warning("%s: %s", outcome.item, outcome.message)
     errors: list[ImageAssetsError] = [
         NotFoundError(
             f"The catalog has no product group {key}.",
@@ -144,7 +149,7 @@ def sku_images(
     A group that can't be observed fails the run, after the others are recorded.
     """
     with dagster_failures(), open_desk(settings, objects, database, frames) as desk:
-        groups, errors = read_groups(desk.settings, list(context.partition_keys))
+        groups, errors = read_groups(context, desk.settings)
         written: dict[str, dict[str, dg.MetadataValue]] = {}
         for group, images in observe_groups(desk.work.observer, groups):
             if isinstance(images, ImageAssetsError):
