@@ -104,8 +104,8 @@ def run_demo(report_dir: Path | None) -> bool:
         console.print(f"[red]unexpected:[/] {problem}")
     if not problems:
         console.print(
-            f"As expected, {len(first.failures)} sample images can't be rendered, and {synced.run.report.failed} product "
-            "groups hold images that can't be used."
+            f"As expected, {len(first.failures)} sample images can't be rendered, and {synced.run.report.failed} "
+            "product groups hold images that can't be used."
         )
     console.print(f"Report: {page.as_uri()}", soft_wrap=True)
     return not problems
