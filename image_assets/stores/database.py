@@ -58,8 +58,10 @@ def make_engine(url: str, variable: str = "DATABASE_URL") -> sa.Engine:
         SettingsError: as for `parse_url`.
     """
     parsed = parse_url(url, variable)
-    arguments = {"connect_timeout": CONNECT_TIMEOUT_S} if parsed.get_backend_name() == "postgresql" else {}
+    if parsed.get_backend_name() != "postgresql":
+        return sa.create_engine(parsed, pool_pre_ping=True)
     # No limit but the threads that use it: one that holds a lock and asks for a second connection must get it.
+    arguments = {"connect_timeout": CONNECT_TIMEOUT_S}
     return sa.create_engine(parsed, pool_pre_ping=True, max_overflow=-1, connect_args=arguments)
 
 

@@ -67,9 +67,7 @@ plans = st.builds(
     keep=entries,
     adopt=entries,
     uploads=st.lists(st.builds(Upload, texts, texts, counts, texts, texts, st.none() | texts), max_size=3).map(tuple),
-    renewals=st.lists(st.builds(Renewal, texts, texts, texts, counts, texts, texts, st.booleans()), max_size=3).map(
-        tuple
-    ),
+    renewals=st.lists(st.builds(Renewal, texts, texts, texts, counts, texts, texts), max_size=3).map(tuple),
     remove=refs,
     discard=refs,
     gallery=refs,
