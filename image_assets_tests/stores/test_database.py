@@ -144,7 +144,7 @@ def test_a_wrong_url_names_the_variable_and_never_the_password(url: str) -> None
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql+asyncpg://user:hush-password@host/db", "mysql+pymysql://u:hush-password@h/d"]
+    "url", ["postgresql+asyncpg://user:hush-password@host/db", "mysql+mysqldb://u:hush-password@h/d"]
 )
 def test_a_driver_that_is_not_installed_is_a_wrong_setting(url: str) -> None:
     with pytest.raises(SettingsError, match="DATABASE_URL") as caught:
