@@ -38,6 +38,20 @@ from image_assets.vendors.shopify.client import ShopifyClient, UserErrors
 PAIRS_PER_CALL = 100
 ITEMS_PER_CALL = 250
 ONLINE_STORE = "Online Store"
+# Refusals that say no more than that the look we acted on is outdated.
+LOOK_AGAIN = {
+    "FILE_DOES_NOT_EXIST",
+    "HANDLE_NOT_UNIQUE",
+    "MEDIA_DOES_NOT_EXIST",
+    "MEDIA_DOES_NOT_EXIST_ON_PRODUCT",
+    "MEDIA_IS_NOT_ATTACHED_TO_VARIANT",
+    "PRODUCT_DOES_NOT_EXIST",
+    "PRODUCT_VARIANT_ALREADY_HAS_MEDIA",
+    "PRODUCT_VARIANT_DOES_NOT_EXIST_ON_PRODUCT",
+    "REFERENCE_TARGET_DOES_NOT_EXIST",
+}
+# The product may be the one of an earlier attempt whose answer was lost.
+_HANDLE_TAKEN = "HANDLE_NOT_UNIQUE"
 _Item = TypeVar("_Item", Upload, Renewal)
 
 _log = logging.getLogger(__name__)
@@ -139,7 +153,8 @@ class Applier:
                 about_files = all("files" in item.field for item in error.errors)
                 bad = refused(error, len(uploads)) if about_files else {}
                 if not bad:
-                    self._ledger.published(plan.group_id)  # there is no product of ours to publish
+                    if all(item.code != _HANDLE_TAKEN for item in error.errors):
+                        self._ledger.published(plan.group_id)  # there is no product of ours to publish
                     raise
                 lost += [refusal(uploads[at], reasons) for at, reasons in bad.items()]
                 uploads = [item for at, item in enumerate(uploads) if at not in bad]
@@ -203,10 +218,12 @@ class Applier:
             ready, [{"id": brought.ready[item.filename], "referencesToAdd": product} for item in ready]
         )
         applied.failures += lost
-        if plan.remove:
-            removals = [{"id": media_id, "referencesToRemove": product} for media_id in plan.remove]
-            self._client.mutate(documents.UPDATE_FILES, files=removals)
-        gone = {*plan.remove, *plan.discard}
+        # What could not be brought may be what is to stand in for them: then they stay until the next run.
+        removals = plan.remove if not applied.failures else ()
+        if removals:
+            changes = [{"id": media_id, "referencesToRemove": product} for media_id in removals]
+            self._client.mutate(documents.UPDATE_FILES, files=changes)
+        gone = {*removals, *plan.discard}
         entries = [LedgerEntry(item.key, item.etag, brought.ready[item.filename]) for item in added]
         self._ledger.record(applied.product_id, entries, forget_media=gone)
         applied.counts |= {"add": len(entries), "remove": len(gone)}
@@ -230,6 +247,8 @@ class Applier:
                 self._client.mutate(documents.UPDATE_FILES, files=asked)
                 done += part
             except UserErrors as error:
+                if any(item.code in LOOK_AGAIN for item in error.errors):
+                    raise
                 if len(part) == 1:
                     reasons = "; ".join(str(reason) for reason in error.errors)
                     permanent = not error.transient
@@ -248,6 +267,8 @@ class Applier:
             {"id": item.media_id, "originalSource": source}
             for item, source in zip(there, self._files.sources(there), strict=True)
         ]
+        for item in there:
+            self._ledger.renewing(item.media_id)
         asked, lost = self._update(there, inputs)
         applied.failures += [*gone, *lost]
         settled = self._files.wait(LiveMedia(item.media_id, MediaStatus.READY, renewing=True) for item in asked)

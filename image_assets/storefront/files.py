@@ -182,7 +182,8 @@ class Files:
         elif media.status is MediaStatus.READY:
             brought.ready[item.filename] = media.id
         else:
-            brought.failed_ids.append(media.id)
+            if not media.url:  # one that shows something has only failed to be renewed, for another product perhaps
+                brought.failed_ids.append(media.id)
             brought.failures.append(failed_media(item.key, item.filename, media))
 
     def _create(self, uploads: Sequence[Upload], brought: Brought) -> dict[str, LiveMedia]:

@@ -128,14 +128,19 @@ class LedgerStore:
                 connection.execute(sa.select(sa.func.pg_advisory_unlock(name)))
                 connection.commit()
 
-    def renewed(self, media_id: str, entry: LedgerEntry) -> None:
-        """Say what a medium holds now, for every product that shows it."""
+    def renewing(self, media_id: str) -> None:
+        """Say that a medium is about to get new content: until `renewed`, nobody knows what it shows."""
         with _transaction(self._engine) as connection:
             connection.execute(
-                sa.update(media)
-                .where(media.c.shop == self._shop, media.c.media_id == media_id, media.c.key == entry.key)
-                .values(etag=entry.etag, recorded_at=sa.func.now())
+                sa.update(media).where(media.c.shop == self._shop, media.c.media_id == media_id).values(etag="")
             )
+
+    def renewed(self, media_id: str, entry: LedgerEntry) -> None:
+        """Say what a medium holds now, for every product that shows it; other keys no longer stand for it."""
+        here = sa.and_(media.c.shop == self._shop, media.c.media_id == media_id)
+        with _transaction(self._engine) as connection:
+            connection.execute(sa.delete(media).where(here, media.c.key != entry.key))
+            connection.execute(sa.update(media).where(here).values(etag=entry.etag, recorded_at=sa.func.now()))
 
     def claimed_by(self, product_id: str, group_id: str) -> list[str]:
         """The other groups that were synced to a product."""

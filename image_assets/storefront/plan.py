@@ -277,7 +277,7 @@ def match_media(
 
     for image in left():
         entry = ours.get(image.key)
-        take(image, entry if entry and _holds(image, entry, names) else None)
+        take(image, entry if entry and entry.etag == image.etag else None)
     for image in left():
         take(image, ours.get(image.key))
     for image in left():
@@ -289,7 +289,7 @@ def match_media(
     changed = {
         image.filename: entry
         for image in desired
-        if (entry := entries.get(image.filename)) is not None and not _holds(image, entry, names)
+        if (entry := entries.get(image.filename)) is not None and entry.etag != image.etag
     }
     for image in desired:
         if image.filename in entries and image.filename not in changed:
@@ -299,33 +299,21 @@ def match_media(
     return Match(entries, changed, tuple(once.values()), moved)
 
 
-def _holds(image: SkuImage, entry: LedgerEntry, names: Mapping[str, str]) -> bool:
-    """Whether a medium shows the image as it is now.
-
-    A file that serves several products may have been renewed for another one: then its name says so.
-    """
-    return entry.etag == image.etag or same_file(image.filename, names[entry.media_id])
-
-
-def _older(key: str, image: SkuImage, *, any_type: bool = False) -> bool:
-    """Whether a key that S3 no longer has was the image's: the same SKU, number and, to be renewed, type."""
+def _older(key: str, image: SkuImage) -> bool:
+    """Whether a key that S3 no longer has was the image's: the same SKU, number and, as it is to be renewed, type."""
     name = parse_name(key.rsplit("/", 1)[-1], image.image_sku)
     extension = image.key.rsplit(".", 1)[-1].lower()
-    return name is not None and name.number == image.number and (any_type or name.extension == extension)
+    return name is not None and name.number == image.number and name.extension == extension
 
 
 def _removals(group: ProductGroup, match: Match, desired: Sequence[SkuImage], mode: Mode) -> tuple[str, ...]:
-    """Ours to take off: in mode mirror what is gone from S3, in mode replace what a file of another type replaces.
+    """Ours that are gone from S3.
 
     None when S3 has nothing at all, or the catalog an unusable row: more likely a mistake than a wish.
     """
-    if mode is Mode.ADD or not desired or group.incomplete:
+    if mode is not Mode.MIRROR or not desired or group.incomplete:
         return ()
-    return tuple(
-        entry.media_id
-        for entry in match.gone
-        if mode is Mode.MIRROR or any(_older(entry.key, image, any_type=True) for image in desired)
-    )
+    return tuple(entry.media_id for entry in match.gone)
 
 
 def _upload(image: SkuImage, ledger: Ledger, alt_text: str, *, unusable: frozenset[str] = frozenset()) -> Upload:

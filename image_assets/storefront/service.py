@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from image_assets.errors import ImageAssetsError, InputError, PermanentError, StalePlanError, TransientError
 from image_assets.parallel import parallel_map
 from image_assets.report import Outcome, Status
-from image_assets.storefront.apply import Applied
+from image_assets.storefront.apply import LOOK_AGAIN, Applied
 from image_assets.storefront.files import FileFailure
 from image_assets.storefront.model import Ledger, LiveProduct, Missing, Mode, ProductGroup, SkuImages, desired_images
 from image_assets.storefront.observe.images import TOO_SMALL, ImageObserver
@@ -31,17 +31,6 @@ _log = logging.getLogger(__name__)
 
 # Look, act, look again: more rounds than this means that somebody else keeps changing the product.
 ROUNDS = 5
-# Refusals that say no more than that the look we acted on is outdated.
-_LOOK_AGAIN = {
-    "FILE_DOES_NOT_EXIST",
-    "HANDLE_NOT_UNIQUE",
-    "MEDIA_DOES_NOT_EXIST",
-    "MEDIA_DOES_NOT_EXIST_ON_PRODUCT",
-    "MEDIA_IS_NOT_ATTACHED_TO_VARIANT",
-    "PRODUCT_DOES_NOT_EXIST",
-    "PRODUCT_VARIANT_ALREADY_HAS_MEDIA",
-    "PRODUCT_VARIANT_DOES_NOT_EXIST_ON_PRODUCT",
-}
 # From so many groups on, reading all products in bulk costs less than asking for each.
 BULK_FROM = 100
 
@@ -264,8 +253,8 @@ def _run_rounds(
         result.product = _read(work, group, ledger, options, index if round_ == 0 else None)
         _check_claim(work, group, result.product, take_over=True)
         plan = make_plan(group, images, result.product, ledger, options.mode, options.alt_text)
+        _check_saved(group, plan, plans)
         if result.plan is None:
-            _check_saved(group, plan, plans)
             result.plan = plan
         if not plan.needs_writes or result.failures:
             _finish(work, result, plan, ledger, done)
@@ -277,7 +266,7 @@ def _run_rounds(
         except UnknownResultError as error:
             _log.warning("%s: %s Looking at the product again.", group.id, error)
         except UserErrors as error:
-            if not all(item.transient or item.code in _LOOK_AGAIN for item in error.errors):
+            if not all(item.transient or item.code in LOOK_AGAIN for item in error.errors):
                 raise
             _log.warning("%s: %s Looking at the product again.", group.id, error)
             time.sleep(1.0)

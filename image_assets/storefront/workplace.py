@@ -74,7 +74,7 @@ def open_workplace(
                 observer,
                 ledger,
                 applier,
-                lambda group_id: group_id in load_catalog(settings, [group_id]).groups,
+                lambda group_id: not load_catalog(settings, [group_id]).is_empty,
             )
         finally:
             if own_engine:

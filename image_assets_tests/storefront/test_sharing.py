@@ -104,3 +104,33 @@ def test_an_image_in_a_folder_below_the_skus_is_none_of_it(storefront: Storefron
     storefront.bucket.put("sorted-media/82/77/49/827749-old/827749-9a-1.jpg", b"x")
     storefront.sync(group(1, "827749"))
     assert len(storefront.gallery("g-1")) == 1
+
+
+def test_what_s3_takes_back_after_a_renewal_is_renewed_again_whatever_the_file_is_called(
+    storefront: Storefront,
+) -> None:
+    storefront.put("827749", 1, colour="red")
+    one = group(1, "827749")
+    storefront.sync(one)
+    (product,) = storefront.shopify.shop.products
+    red = product.media[0].bytes
+    storefront.put("827749", 1, colour="blue")
+    storefront.shopify.faults.inject("fileUpdate", "lose_answer", after=1)  # the content is new, its name unsure
+    storefront.sync(one, Mode.REPLACE)
+    assert product.media[0].bytes != red
+    storefront.put("827749", 1, colour="red")
+    assert storefront.sync(one, Mode.REPLACE).outcome.counts["replace"] == 1
+    assert product.media[0].bytes == red
+
+
+def test_an_old_image_stays_while_the_one_that_replaces_it_fails(storefront: Storefront) -> None:
+    old = storefront.put("827749", 1, colour="red")
+    one = group(1, "827749")
+    storefront.sync(one)
+    storefront.bucket.client.delete_object(Bucket=storefront.bucket.name, Key=old)
+    storefront.put("827749", 2, colour="blue")
+    storefront.shopify.faults.fail_media("827749-2a")
+    assert storefront.sync(one, Mode.MIRROR).outcome.reason == "images_failed"
+    assert [name[:9] for name in storefront.gallery("g-1")] == ["827749-1a"]
+    assert storefront.sync(one, Mode.MIRROR).outcome.status is Status.DONE
+    assert [name[:9] for name in storefront.gallery("g-1")] == ["827749-2a"]

@@ -38,6 +38,11 @@ class Catalog:
     groups: dict[str, ProductGroup] = field(default_factory=dict[str, ProductGroup])
     rejected: list[Outcome] = field(default_factory=list[Outcome])
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds no row at all, usable or not."""
+        return not self.groups and not self.rejected
+
 
 def read_catalog(engine: sa.Engine, query: str, group_ids: Sequence[str] | None) -> Catalog:
     """Read groups.
