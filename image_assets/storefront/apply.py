@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from image_assets.errors import PermanentError
+from image_assets.storefront.creation import Creation
 from image_assets.storefront.files import (
     FILES_PER_CALL,
     Brought,
@@ -30,7 +31,7 @@ from image_assets.storefront.ledger import LedgerStore
 from image_assets.storefront.model import LedgerEntry, LiveMedia, MediaStatus
 from image_assets.storefront.moves import moves
 from image_assets.storefront.observe.products import ENDED, live_media, poll
-from image_assets.storefront.plan import Association, Creation, MediaPlan, Renewal, Upload
+from image_assets.storefront.plan import Association, MediaPlan, Renewal, Upload
 from image_assets.vendors.shopify import documents
 from image_assets.vendors.shopify.client import ShopifyClient, UserErrors
 

@@ -1,7 +1,8 @@
 """Planning, pure: what a product's gallery should be, against what it is.
 
 Here: matching, modes, order, associations. Not here: reading the world (``observe/``), carrying a plan out
-(``apply.py``), the moves that make an order (``moves.py``), judging what a sync left (``proof.py``).
+(``apply.py``), what a new product looks like (``creation.py``), the moves that make an order (``moves.py``), judging
+what a sync left (``proof.py``).
 
 Whose media are whose: ours are those the ledger names and those with a file name of ours, all others the merchant's;
 docs/storefront.md has the table of outcomes.
@@ -13,8 +14,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from image_assets.errors import PermanentError
+from image_assets.storefront.creation import Creation, make_creation
 from image_assets.storefront.model import (
-    CatalogRow,
     Ledger,
     LedgerEntry,
     LiveMedia,
@@ -29,9 +30,8 @@ from image_assets.storefront.model import (
     same_file,
 )
 
-# Shopify's limits: PRODUCT_MEDIA_LIMIT_EXCEEDED, and three options a product.
+# Shopify's PRODUCT_MEDIA_LIMIT_EXCEEDED.
 MAX_MEDIA = 250
-MAX_OPTIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +69,6 @@ class Association:
     sku: str
     ref: str
     current: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NewVariant:
-    """A variant of a product to be created."""
-
-    sku: str
-    price: str | None
-    options: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Creation:
-    """A product to be created: its options are (name, values in order of appearance)."""
-
-    title: str
-    handle: str
-    options: tuple[tuple[str, tuple[str, ...]], ...]
-    variants: tuple[NewVariant, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,7 +406,7 @@ def _plan_creation(
         group_id=group.id,
         mode=mode,
         product_id=None,
-        creation=_creation(group),
+        creation=make_creation(group),
         uploads=uploads,
         gallery=files,
         order=files,
@@ -434,41 +415,3 @@ def _plan_creation(
         ),
         publish=True,
     )
-
-
-def _creation(group: ProductGroup) -> Creation:
-    """The product a group's rows describe.
-
-    A single row without options gets Shopify's default one; several without options are told apart by their SKU.
-    """
-    if group.incomplete:
-        raise _bad_catalog(group, "a row of it can't be used", "Correct that row; it is reported with its reason.")
-    if not group.title:
-        raise _bad_catalog(group, "it has no title", "Fill the Title column, or create the product in Shopify.")
-    variants = [_new_variant(row, single=len(group.rows) == 1) for row in group.rows]
-    names = [name for name, _ in variants[0].options]
-    for variant in variants:
-        if [name for name, _ in variant.options] != names:
-            raise _bad_catalog(group, f"variant {variant.sku} has other options than the first", _OPTIONS_HINT)
-    if len(set(names)) != len(names) or len(names) > MAX_OPTIONS:
-        raise _bad_catalog(group, f"its options are {', '.join(names)}", _OPTIONS_HINT)
-    seen: dict[tuple[tuple[str, str], ...], str] = {}
-    for variant in variants:
-        if seen.setdefault(variant.options, variant.sku) != variant.sku:
-            same = f"variants {seen[variant.options]} and {variant.sku} have the same option values"
-            raise _bad_catalog(group, same, _OPTIONS_HINT)
-    options = tuple((name, tuple(dict.fromkeys(dict(variant.options)[name] for variant in variants))) for name in names)
-    return Creation(group.title, group.handle, options, tuple(variants))
-
-
-_OPTIONS_HINT = "Correct the Option columns, or create the product in Shopify."
-
-
-def _new_variant(row: CatalogRow, *, single: bool) -> NewVariant:
-    # "Title" with "Default Title" is how Shopify writes a product without options.
-    fallback = (("Title", "Default Title"),) if single else (("Item", row.sku),)
-    return NewVariant(row.sku, row.price, row.options or fallback)
-
-
-def _bad_catalog(group: ProductGroup, what: str, hint: str) -> PermanentError:
-    return PermanentError(f"{group.id} can't be created in Shopify: {what}.", code="bad_catalog", hint=hint)

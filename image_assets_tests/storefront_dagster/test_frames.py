@@ -16,6 +16,7 @@ from hypothesis import given, settings, strategies as st
 from image_assets.errors import PermanentError
 from image_assets.report import Outcome, Status
 from image_assets.storefront import frames
+from image_assets.storefront.creation import Creation, NewVariant
 from image_assets.storefront.model import (
     CatalogRow,
     LedgerEntry,
@@ -30,7 +31,7 @@ from image_assets.storefront.model import (
     SkuImage,
     SkuImages,
 )
-from image_assets.storefront.plan import Association, Creation, MediaPlan, NewVariant, Renewal, Upload
+from image_assets.storefront.plan import Association, MediaPlan, Renewal, Upload
 from image_assets.storefront.service import GroupResult, MissingImage, missing_images
 from image_assets.stores.frames import FolderBlobs, Footer, Frame, FrameStore, FrameType
 
