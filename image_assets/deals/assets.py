@@ -31,7 +31,7 @@ from image_assets.orchestration.metadata import (
     report_metadata,
     table,
 )
-from image_assets.orchestration.partitions import first_run_id
+from image_assets.orchestration.partitions import first_run_id, follows_parents
 from image_assets.orchestration.resources import FrameStoreResource, ObjectStoreResource, SettingsResource
 from image_assets.report import Outcome, Report, Status
 from image_assets.settings import Settings
@@ -51,7 +51,6 @@ ranges = dg.BackfillPolicy.multi_run(max_partitions_per_run=25)
 nightly_freshness = dg.FreshnessPolicy.cron(
     deadline_cron="0 6 * * *", lower_bound_delta=timedelta(hours=5), timezone="UTC"
 )
-follows_parents = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
 
 SHEET_TILES = 18
 TILES_PER_IMAGE = 6

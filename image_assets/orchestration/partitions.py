@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+# Of every plan and apply asset: each partition follows its parents', launched as backfills.
+follows_parents = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
 _RANGE_START_TAG = "dagster/asset_partition_range_start"
 _RANGE_END_TAG = "dagster/asset_partition_range_end"
 

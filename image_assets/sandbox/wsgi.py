@@ -7,6 +7,7 @@ Here: connections that stay open, answers that can break off, start and stop. No
 from __future__ import annotations
 
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from itertools import chain
@@ -115,7 +116,7 @@ class _Server(ThreadedWSGIServer):
         super().__init__(HOST, 0, app, handler=handler)
 
 
-class LoopbackServer:
+class LoopbackServer(ABC):
     """A WSGI application over HTTP; use it as a context manager, or `start` and `stop`.
 
     Args:
@@ -145,9 +146,9 @@ class LoopbackServer:
     ) -> None:
         self.stop()
 
+    @abstractmethod
     def make_app(self) -> WSGIApplication:
         """The application to serve; asked for once per start."""
-        raise NotImplementedError
 
     @property
     def url(self) -> str:

@@ -21,7 +21,7 @@ from image_assets.orchestration.metadata import (
     report_metadata,
     table,
 )
-from image_assets.orchestration.partitions import first_run_id
+from image_assets.orchestration.partitions import first_run_id, follows_parents
 from image_assets.orchestration.resources import (
     DatabaseResource,
     FrameStoreResource,
@@ -61,7 +61,6 @@ ranges = dg.BackfillPolicy.multi_run(max_partitions_per_run=50)
 nightly_freshness = dg.FreshnessPolicy.cron(
     deadline_cron="0 7 * * *", lower_bound_delta=timedelta(hours=5), timezone="UTC"
 )
-follows_parents = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
 
 
 class ModeConfig(dg.Config):
