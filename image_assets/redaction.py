@@ -22,6 +22,8 @@ _PATTERNS = (
     re.compile(r"(?i)((?:X-(?:Amz|Goog)-(?:Signature|Credential|Security-Token)|[?&]Signature)=)[^&\s\"'<>]+"),
     re.compile(r"(?i)(Authorization['\"]?\s*[:=]\s*['\"]?)(?:Bearer|Basic)?\s*[^\s'\",}]+"),
     re.compile(r"(?i)(\bBearer\s+)[A-Za-z0-9._~+/=-]+"),
+    # botocore.auth at level DEBUG: with the canonical request, logged beside it, it makes a presigned URL.
+    re.compile(r"(Signature:\s+)[0-9a-f]{64}\b"),
     # The password of a URL's user-info part: postgresql+psycopg://user:password@host/db.
     re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+(?=@)"),
 )

@@ -101,6 +101,10 @@ def test_values_shorter_than_any_credential_are_not_masked(value: str) -> None:
     assert redact(f"this is a test of abcde: {value}") == f"this is a test of abcde: {value}"
 
 
+def test_a_signature_that_botocore_logs_is_masked() -> None:
+    assert redact(f"Signature:\n{'0123abcd' * 8}") == f"Signature:\n{MASK}"
+
+
 def test_presigned_urls_lose_their_signature_credential_and_token() -> None:
     cleaned = redact(f'GET "{PRESIGNED}" failed')
     for part in ("AKIDEXAMPLEAKID", "FwoGZXIvYXdzEXAMPLETOKEN", "0123456789abcdef"):
