@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from image_assets.errors import InputError, PermanentError, UnreachableError
-from image_assets.storefront.model import CatalogRow
+from image_assets.storefront.model import CatalogRow, ProductGroup
 from image_assets.storefront.observe.catalog import OPTIONAL, REQUIRED, read_catalog
 from image_assets.stores.database import make_engine
 
@@ -61,6 +63,119 @@ def test_groups_come_with_their_rows_titles_options_and_prices(catalog: sa.Engin
         CatalogRow("12", "B", (), "5.00"),
     )
     assert groups["G-1"].image_skus == ("A", "B")
+
+
+COLUMNS = {"Web_Product_Group_ID": "VARCHAR(20)", "No_": "VARCHAR(20)", "Image_SKU": "VARCHAR(20)"}
+
+
+def make(engine: sa.Engine, columns: Mapping[str, str], *rows: tuple[object, ...]) -> None:
+    """Make nav_items anew as somebody would by hand: names as they are given, quotes included."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE IF EXISTS nav_items")
+        connection.exec_driver_sql(f"CREATE TABLE nav_items ({', '.join(map(' '.join, columns.items()))})")
+        for values in rows:
+            literals = ", ".join(map(repr, values))
+            connection.exec_driver_sql(f"INSERT INTO nav_items VALUES ({literals})")
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+    """An empty database of each kind that is at hand."""
+    sqlite = f"sqlite:///{tmp_path / 'catalog.db'}"
+    engine = make_engine(sqlite if request.param == "sqlite" else request.getfixturevalue("database_url"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.mark.parametrize("spell", [str, str.lower, str.upper, '"{}"'.format], ids=["as is", "lower", "UPPER", "quoted"])
+def test_columns_are_found_however_the_table_spells_them(database: sa.Engine, spell: Callable[[str], str]) -> None:
+    columns = {spell(name): kind for name, kind in {**COLUMNS, "Title": "TEXT", "Price": "DECIMAL(12, 2)"}.items()}
+    make(database, columns, ("G-2", "21", "B", "Band", 2), ("G-1", "11", "A", "Ring", 1), ("G-1", "10", "A", "Ring", 1))
+    groups = read_catalog(database, "", None).groups
+    assert list(groups) == ["G-1", "G-2"]
+    assert [row.sku for row in groups["G-1"].rows] == ["10", "11"]
+    assert (groups["G-1"].title, float(groups["G-1"].rows[0].price or 0)) == ("Ring", 1)
+    assert list(read_catalog(database, "", ["G-2", "G-9"]).groups) == ["G-2"]
+
+
+def test_the_required_columns_are_enough(database: sa.Engine) -> None:
+    make(database, COLUMNS, ("G-1", "11", "A"))
+    groups = read_catalog(database, "", ["G-1"]).groups
+    assert groups == {"G-1": ProductGroup("G-1", "", "g-1", (CatalogRow("11", "A"),))}
+
+
+def test_of_two_columns_that_differ_in_case_alone_the_documented_one_counts(catalog: sa.Engine) -> None:
+    columns = dict.fromkeys(("Image_SKU", '"Image_SKU"', '"No_"', "No_", "Web_Product_Group_ID"), "TEXT")
+    make(catalog, columns, ("wrong", "A", "11", "wrong", "G-1"))
+    assert read_catalog(catalog, "", None).groups["G-1"].rows == (CatalogRow("11", "A"),)
+
+
+@pytest.mark.parametrize("kind", ["INTEGER", "BIGINT", "NUMERIC(20)", "VARCHAR(2)", "CHAR(30)", "TEXT"])
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ["7", "9"],
+        ["7", "x", "", " 7", "7.5", "9" * 30, "-1", "\N{ARABIC-INDIC DIGIT SEVEN}", "NaN", "1e3", "7' --"],
+    ],
+)
+def test_groups_are_found_by_their_ids_whatever_the_columns_type(
+    database: sa.Engine, kind: str, ids: list[str]
+) -> None:
+    rows = [(6, "1", "A"), (7, "2", "A"), (7, "3", "A"), (75, "4", "A")]
+    make(database, {**COLUMNS, "Web_Product_Group_ID": kind}, *rows)
+    groups = read_catalog(database, "", ids).groups
+    assert {group: [row.sku for row in found.rows] for group, found in groups.items()} == {"7": ["2", "3"]}
+    assert read_catalog(database, "", ["x"]).is_empty
+    assert read_catalog(database, "", []).is_empty
+
+
+def test_groups_are_found_by_ids_of_types_that_are_neither_text_nor_number(catalog: sa.Engine) -> None:
+    first, second = "7ff6ef05-1b9c-4f1a-9f9c-000000000001", "7ff6ef05-1b9c-4f1a-9f9c-000000000002"
+    make(catalog, {**COLUMNS, "Web_Product_Group_ID": "UUID"}, (first, "1", "A"), (second, "2", "A"))
+    assert list(read_catalog(catalog, "", [second, "no-uuid"]).groups) == [second]
+    with catalog.begin() as connection:
+        connection.exec_driver_sql("CREATE TYPE size AS ENUM ('small', 'large')")
+    make(catalog, {**COLUMNS, "Web_Product_Group_ID": "size"}, ("small", "1", "A"), ("large", "2", "A"))
+    assert list(read_catalog(catalog, "", ["large", "huge"]).groups) == ["large"]
+
+
+@pytest.mark.parametrize("kind", ["INTEGER", "BIGINT", "VARCHAR(20)", "TEXT"])
+def test_an_index_on_the_groups_is_used(catalog: sa.Engine, kind: str) -> None:
+    make(catalog, {**COLUMNS, "Web_Product_Group_ID": kind})
+    with catalog.begin() as connection:
+        connection.exec_driver_sql("CREATE INDEX groups ON nav_items (Web_Product_Group_ID)")
+    asked: list[tuple[str, Any]] = []
+    sa.event.listen(catalog, "before_cursor_execute", lambda *seen: asked.append((seen[2], seen[3])))
+    read_catalog(catalog, "", ["7", "9"])
+    statement, values = asked[-1]
+    with catalog.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", values))
+    assert "Index Cond: " in plan
+    assert "Filter: " not in plan
+
+
+def test_a_view_will_do_for_the_table(catalog: sa.Engine) -> None:
+    make(catalog, COLUMNS, ("G-1", "11", "A"))
+    with catalog.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE nav_items RENAME TO items")
+        connection.exec_driver_sql("CREATE VIEW nav_items AS SELECT * FROM items")
+    assert list(read_catalog(catalog, "", ["G-1"]).groups) == ["G-1"]
+
+
+def test_a_database_without_the_table_says_so_and_what_to_do(catalog: sa.Engine) -> None:
+    with catalog.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE nav_items")
+    with pytest.raises(PermanentError, match=r'refuses the query: relation "nav_items" does not exist') as caught:
+        read_catalog(catalog, "", ["G-1"])
+    assert caught.value.code == "catalog_query"
+    assert caught.value.hint == "Check the table nav_items, or set CATALOG_QUERY."
+
+
+def test_a_table_with_other_columns_says_which_it_lacks(database: sa.Engine) -> None:
+    make(database, {"no_": "TEXT", "colour": "TEXT"}, ("11", "red"))
+    with pytest.raises(InputError, match="lack Web_Product_Group_ID, Image_SKU; they have no_, colour"):
+        read_catalog(database, "", ["G-1"])
 
 
 def test_a_handle_of_its_own_is_taken(catalog: sa.Engine, fill: Fill) -> None:
@@ -119,6 +234,12 @@ def test_a_query_of_ones_own_may_take_the_group_ids(catalog: sa.Engine, fill: Fi
     assert list(read_catalog(catalog, query, ["G-2", "'; DROP TABLE nav_items; --"]).groups) == ["G-2"]
     with pytest.raises(InputError, match="can't list all groups"):
         read_catalog(catalog, query, None)
+
+
+def test_a_query_of_ones_own_compares_a_column_of_numbers_as_text(catalog: sa.Engine) -> None:
+    make(catalog, {**COLUMNS, "Web_Product_Group_ID": "INTEGER"}, (7, "1", "A"), (8, "2", "A"))
+    query = "SELECT * FROM nav_items WHERE CAST(Web_Product_Group_ID AS varchar) IN :group_ids"
+    assert list(read_catalog(catalog, query, ["8", "x"]).groups) == ["8"]
 
 
 def test_a_missing_column_is_named(catalog: sa.Engine) -> None:

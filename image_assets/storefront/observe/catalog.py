@@ -5,16 +5,21 @@ Here: the query, its documented columns, and rows that can't be used. Not here: 
 Columns, in any case: ``Web_Product_Group_ID``, ``No_`` (the variant's SKU), ``Image_SKU``; and for products that are to
 be created ``Title``, ``Handle``, ``Price``, ``Option1_Name``, ``Option1_Value`` ... ``Option3_Value``. The order of the
 rows is the order of the variants and of their images.
+
+How ``nav_items`` spells its columns, and of what type they are, is asked of the database: PostgreSQL folds names that
+were not quoted to lower case, and compares no number with a text.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, NoSuchTableError, OperationalError, SQLAlchemyError, UnreflectableTableError
 
 from image_assets.errors import InputError, PermanentError, UnreachableError
 from image_assets.report import Outcome
@@ -28,7 +33,10 @@ _PARAMETER = ":group_ids"
 _FETCH_ROWS = 2_000
 _NAMED_TWICE = "names a variant that another row has already named"
 
-nav_items = sa.table("nav_items", *(sa.column(name) for name in (*REQUIRED, *OPTIONAL)))
+_TABLE = "nav_items"
+# Group ids that a column of numbers can hold: as many digits as fit 64 bits, and what any decimal type takes.
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+_DECIMAL = re.compile(r"-?[0-9]{1,100}(\.[0-9]{1,100})?")
 
 
 @dataclass
@@ -59,7 +67,8 @@ def read_catalog(engine: sa.Engine, query: str, group_ids: Sequence[str] | None)
     """
     try:
         with engine.connect() as connection:
-            result = connection.execution_options(yield_per=_FETCH_ROWS).execute(_statement(query, group_ids))
+            statement = _own_statement(query, group_ids) if query else _nav_items(connection, group_ids)
+            result = connection.execute(statement, execution_options={"yield_per": _FETCH_ROWS})
             names = _columns(result.keys())
             wanted = None if group_ids is None else set(group_ids)
             return _collect(({name: row[at] for name, at in names.items()} for row in result), wanted)
@@ -73,24 +82,51 @@ def read_catalog(engine: sa.Engine, query: str, group_ids: Sequence[str] | None)
         raise PermanentError(
             f"The catalog database refuses the query: {reason}.",
             code="catalog_query",
-            hint="Correct CATALOG_QUERY, or set it.",
+            hint="Correct CATALOG_QUERY." if query else f"Check the table {_TABLE}, or set CATALOG_QUERY.",
         ) from None
 
 
-def _statement(query: str, group_ids: Sequence[str] | None) -> sa.Executable:
-    if query:
-        text = sa.text(query)
-        if _PARAMETER not in query:
-            return text
-        if group_ids is None:
-            raise InputError(
-                "CATALOG_QUERY asks for :group_ids, so that it can't list all groups.",
-                hint="Leave :group_ids out of it, or name the groups.",
-            )
-        return text.bindparams(sa.bindparam("group_ids", list(group_ids), expanding=True))
-    group, sku = nav_items.c.Web_Product_Group_ID, nav_items.c.No_
-    statement = sa.select(nav_items).order_by(group, sku)
-    return statement if group_ids is None else statement.where(group.in_(list(group_ids)))
+def _own_statement(query: str, group_ids: Sequence[str] | None) -> sa.Executable:
+    text = sa.text(query)
+    if _PARAMETER not in query:
+        return text
+    if group_ids is None:
+        raise InputError(
+            "CATALOG_QUERY asks for :group_ids, so that it can't list all groups.",
+            hint="Leave :group_ids out of it, or name the groups.",
+        )
+    return text.bindparams(sa.bindparam("group_ids", list(group_ids), expanding=True))
+
+
+def _nav_items(connection: sa.Connection, group_ids: Sequence[str] | None) -> sa.Executable:
+    """The documented columns that the table has, under their documented names. Raises InputError."""
+    types = _types(connection)
+    spelled = list(types)
+    columns: dict[str, sa.ColumnClause[Any]] = {name: sa.column(spelled[at]) for name, at in _columns(spelled).items()}
+    group = columns["Web_Product_Group_ID"]
+    labelled = [column.label(name) for name, column in columns.items()]
+    statement = sa.select(*labelled).select_from(sa.table(_TABLE)).order_by(group, columns["No_"])
+    return statement if group_ids is None else statement.where(_is_one_of(group.name, types[group.name], group_ids))
+
+
+def _types(connection: sa.Connection) -> Mapping[str, sa.types.TypeEngine[Any]]:
+    """The table's columns as they are spelled; those documented where the database tells nothing of such a table."""
+    try:
+        return {column["name"]: column["type"] for column in sa.inspect(connection).get_columns(_TABLE)}
+    except (NoSuchTableError, UnreflectableTableError, DBAPIError):
+        connection.rollback()  # PostgreSQL refuses everything after an error; what is wrong, the query will say
+        return dict.fromkeys((*REQUIRED, *OPTIONAL), sa.Text())
+
+
+def _is_one_of(name: str, kind: sa.types.TypeEngine[Any], group_ids: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Whether a column holds one of the ids, compared in its own type, so that an index on it can be used."""
+    if isinstance(kind, sa.Integer):
+        return sa.column(name, sa.BigInteger()).in_([int(key) for key in group_ids if _INTEGER.fullmatch(key)])
+    if isinstance(kind, sa.Numeric):
+        return sa.column(name, sa.Numeric()).in_([Decimal(key) for key in group_ids if _DECIMAL.fullmatch(key)])
+    if isinstance(kind, sa.String) and not isinstance(kind, sa.Enum):
+        return sa.column(name, sa.Text()).in_(group_ids)
+    return sa.cast(sa.column(name), sa.Text).in_(group_ids)
 
 
 def _reason(error: DBAPIError) -> str:
@@ -99,7 +135,7 @@ def _reason(error: DBAPIError) -> str:
 
 def _columns(names: Iterable[str]) -> dict[str, int]:
     """Where each known column is."""
-    found = {name.lower(): at for at, name in enumerate(names)}
+    found = _positions(names)
     missing = [name for name in REQUIRED if name.lower() not in found]
     if missing:
         raise InputError(
@@ -107,6 +143,13 @@ def _columns(names: Iterable[str]) -> dict[str, int]:
             hint='Name the columns so in CATALOG_QUERY, e.g. SELECT sku AS "No_" ...',
         )
     return {name: found[name.lower()] for name in (*REQUIRED, *OPTIONAL) if name.lower() in found}
+
+
+def _positions(names: Iterable[str]) -> dict[str, int]:
+    """Positions by the name in lower case; of two that differ in case alone, the documented spelling counts."""
+    places = list(enumerate(names))
+    found = {name.lower(): at for at, name in places}
+    return found | {name.lower(): at for at, name in places if name in REQUIRED or name in OPTIONAL}
 
 
 def _collect(rows: Iterable[Mapping[str, Any]], wanted: set[str] | None) -> Catalog:
