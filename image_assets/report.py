@@ -15,6 +15,14 @@ from typing import Any
 from image_assets.errors import ImageAssetsError
 from image_assets.redaction import redact
 
+# Reasons of failures that are no item's own: a whole system is down, denied, or not set up as it has to be.
+TURNED_AWAY = frozenset(
+    {
+        *("unreachable", "unavailable", "access_denied", "settings", "bad_url"),
+        *("forbidden", "no_shop", "redirect", "shop_frozen", "shop_locked", "no_bucket"),
+    }
+)
+
 
 class Status(StrEnum):
     """How one item ended."""
@@ -115,6 +123,13 @@ class Report:
     def failed(self) -> int:
         """Items that failed."""
         return self.statuses[Status.FAILED]
+
+    @property
+    def turned_away(self) -> Outcome | None:
+        """The first failure, if every item failed and for a reason that is no item's own; else None."""
+        if self.failed and self.failed == self.total and TURNED_AWAY.issuperset(self.reasons):
+            return self.failures[0]
+        return None
 
     def as_dict(self) -> dict[str, Any]:
         """The whole report as plain values for JSON."""

@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 
 from image_assets.errors import AccessDeniedError, ImageError, TransientError
 from image_assets.redaction import register_secret
-from image_assets.report import Outcome, Report, Status
+from image_assets.report import TURNED_AWAY, Outcome, Report, Status
 
 counts = st.dictionaries(st.sampled_from(["variants_generated", "variants_existing"]), st.integers(0, 20))
 outcomes = st.lists(
@@ -48,6 +48,15 @@ def test_merging_two_reports_is_reporting_on_both(first: list[Outcome], second: 
     merged.merge(other)
     assert merged.as_dict() == Report([*first, *second]).as_dict()
     assert other.as_dict() == before
+
+
+@pytest.mark.parametrize("reason", sorted(TURNED_AWAY))
+def test_items_that_all_failed_for_a_reason_of_none_of_them_were_turned_away(reason: str) -> None:
+    first, second = (Outcome(item, Status.FAILED, reason=why) for item, why in (("1", reason), ("2", "unreachable")))
+    assert Report([first, second]).turned_away is first
+    for other in (Outcome("3", Status.DONE), Outcome("3", Status.UNCHANGED), Outcome("3", Status.FAILED, reason="odd")):
+        assert Report([first, second, other]).turned_away is None
+    assert Report().turned_away is None
 
 
 @given(outcomes)

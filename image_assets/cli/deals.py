@@ -162,9 +162,7 @@ def generate(
         if not dry_run:
             print_summary(report)
     if report.failed:
-        # Every row failed for want of an answer: that is no row's fault.
-        nothing_reached = report.reasons["unreachable"] == report.total
-        raise typer.Exit(EXIT_UNUSABLE if nothing_reached else EXIT_SOME_FAILED)
+        raise typer.Exit(EXIT_UNUSABLE if report.turned_away else EXIT_SOME_FAILED)
 
 
 def _generate(store: ObjectStore, layout: Layout, requests: Requests, options: ApplyOptions, *, quiet: bool) -> Report:

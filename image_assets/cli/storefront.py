@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from image_assets.cli.common import (
     EXIT_SOME_FAILED,
@@ -19,6 +20,7 @@ from image_assets.cli.common import (
     print_failures,
     print_json,
 )
+from image_assets.report import TURNED_AWAY, Report
 from image_assets.storefront.model import Mode
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ def sync(
 ) -> None:
     """Bring products in line with S3, each image once, and prove it by looking again."""
     from image_assets.settings import load_settings
-    from image_assets.storefront.planfile import load_plans, save_plans
+    from image_assets.storefront.planfile import load_plans
     from image_assets.storefront.run import SyncRequest, run_sync
 
     plans = load_plans(plan) if plan else None
@@ -81,15 +83,24 @@ def sync(
             shown.enter_context(progress).start(total)
 
         run = run_sync(load_settings(), request, on_start=start, on_result=lambda r: progress.add(r.outcome))
-    if save_plan:
+    _finish(run, request, save_plan, json=json)
+
+
+def _finish(run: SyncRun, request: SyncRequest, save_plan: Path | None, *, json: bool) -> None:
+    """Save the plans, show the run, and leave with the exit code that says how it ended."""
+    from image_assets.storefront.planfile import save_plans
+
+    turned_away = Report(result.outcome for result in run.results).turned_away is not None
+    if save_plan and not turned_away:  # an earlier plan is worth more than none
         save_plans(save_plan, run.plans)
     if json:
         print_json(_as_json(run, request))
+    elif turned_away:
+        _print_turned_away(run)
     else:
         _print(run, request)
     if run.report.failed:
-        unreachable = run.report.reasons["unreachable"] == run.report.total
-        raise typer.Exit(EXIT_UNUSABLE if unreachable else EXIT_SOME_FAILED)
+        raise typer.Exit(EXIT_UNUSABLE if turned_away else EXIT_SOME_FAILED)
 
 
 def _mode(plans: dict[str, MediaPlan] | None, mode: Mode) -> Mode:
@@ -150,6 +161,20 @@ def _print(run: SyncRun, request: SyncRequest) -> None:
         f"{metrics.s3_calls_per_group:.1f} S3 requests per group, {metrics.cache_hit_rate:.0%} of SKUs shared, "
         f"{metrics.seconds_per_image_sku:.2f} s per Image_SKU, {metrics.mutations:,} mutations."
     )
+    _print_logs(run)
+
+
+def _print_turned_away(run: SyncRun) -> None:
+    """Why no group could be tried, once for all of them; other failures (rows of the catalog) one by one."""
+    reasons = {result.outcome.reason: result.outcome.message for result in reversed(run.results)}
+    for message in reversed(reasons.values()):
+        err.print(Text.assemble(("error:", "red"), f" {message}"))
+    err.print(f"No group could be tried: {len(run.results):,} of {len(run.results):,} failed so.")
+    print_failures([outcome for outcome in run.report.failures if outcome.reason not in TURNED_AWAY])
+    _print_logs(run)
+
+
+def _print_logs(run: SyncRun) -> None:
     for path in run.logs:
         out.print(f"Log: {path}")
 

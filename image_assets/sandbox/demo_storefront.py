@@ -22,8 +22,8 @@ from image_assets.sandbox.sample_storefront import (
 )
 from image_assets.settings import Settings
 from image_assets.storefront.model import same_file
+from image_assets.storefront.results import GroupResult
 from image_assets.storefront.run import SyncRequest, SyncRun, run_sync
-from image_assets.storefront.service import GroupResult
 from image_assets.vendors.http import make_client, request
 
 

@@ -36,14 +36,9 @@ from image_assets.storefront.gallery import gallery_rows, gallery_sheet
 from image_assets.storefront.metrics import measure
 from image_assets.storefront.model import Mode, ProductGroup, SkuImages
 from image_assets.storefront.partitions import product_group
+from image_assets.storefront.results import GroupResult, missing_images as find_missing
 from image_assets.storefront.run import log_results, options_from
-from image_assets.storefront.service import (
-    GroupResult,
-    missing_images as find_missing,
-    observe_groups,
-    plan_group,
-    sync_group,
-)
+from image_assets.storefront.service import observe_groups, plan_group, sync_group
 from image_assets.storefront.workplace import Workplace, load_catalog, open_workplace
 from image_assets.stores.frames import Footer, FrameStore
 
@@ -52,9 +47,6 @@ SKU_IMAGES_KEY = dg.AssetKey(["storefront", "sku_images"])
 PLAN_KEY = dg.AssetKey(["storefront", "media_plan"])
 MEDIA_KEY = dg.AssetKey(["storefront", "shopify_media"])
 MISSING_KEY = dg.AssetKey(["storefront", "missing_images"])
-
-# Reasons that are no group's own.
-TURNED_AWAY = ("unreachable", "unavailable", "access_denied", "settings")
 
 ranges = dg.BackfillPolicy.multi_run(max_partitions_per_run=50)
 # The nightly sync starts at 02:30 UTC (automation.py); by 07:00 it must be done.
@@ -156,9 +148,7 @@ def sku_images(
             else:
                 written[group.id] = _write_images(context, desk.frames, group, images)
         if errors:
-            for key, metadata in written.items():  # a step that fails loses the events it logged
-                done = dg.AssetMaterialization(SKU_IMAGES_KEY, partition=key, metadata=metadata)
-                context.instance.report_runless_asset_event(done)
+            report_written(context, SKU_IMAGES_KEY, written)
             # One that may pass is worth the retry, whatever else is wrong.
             raise next((error for error in errors if not error.permanent), errors[0])
         for key, metadata in written.items():
@@ -167,6 +157,15 @@ def sku_images(
         return dg.MaterializeResult(
             metadata={"list_requests": requests["ListObjectsV2"], "header_requests": requests["GetObject"]}
         )
+
+
+def report_written(
+    context: dg.AssetExecutionContext, asset: dg.AssetKey, written: dict[str, dict[str, dg.MetadataValue]]
+) -> None:
+    """Record the partitions that a step has written although it is about to fail, which loses the events it logged."""
+    for key, metadata in written.items():
+        done = dg.AssetMaterialization(asset, partition=key, metadata=metadata)
+        context.instance.report_runless_asset_event(done)
 
 
 def _write_images(
@@ -211,29 +210,42 @@ def media_plan(
 ) -> dg.MaterializeResult:
     """Look at each product in Shopify and plan the difference.
 
-    A group that can't be planned has its reason in its frame, and is a failed item of `shopify_media`.
+    A group that can't be planned has its reason in its frame, and is a failed item of `shopify_media`. Where it may be
+    planned later, the run fails and is tried again, after the others are recorded.
     """
     with dagster_failures(), open_desk(settings, objects, database, frames) as desk:
-        options = options_from(desk.settings, config.mode)
         report = Report()
+        written: dict[str, dict[str, dg.MetadataValue]] = {}
         for key in context.partition_keys:
             frame = desk.frames.read(SKU_IMAGES, key)
             group, images = storefront_frames.images_from(frame)
-            result = plan_group(desk.work, group, images, options)
+            result = plan_group(desk.work, group, images, options_from(desk.settings, config.mode))
             report.add(result.outcome)
-            if result.plan is None and not result.outcome.permanent:
-                continue  # what an earlier run planned may still be good
-            changes = result.plan.changes if result.plan else {}
-            described = footer(context, changes, sku_images=frame.footer.frame_id)
-            desk.frames.write(MEDIA_PLAN, key, storefront_frames.plan_columns(result, config.mode), described)
-            metadata = _plan_metadata(result) | {"mode": dg.MetadataValue.text(config.mode.value)}
-            metadata["dagster/uri"] = dg.MetadataValue.text(desk.frames.url(MEDIA_PLAN, key))
-            context.add_asset_metadata(metadata, partition_key=key)
-        raise_if_turned_away(report)
+            if (
+                result.plan is not None or result.outcome.permanent
+            ):  # else what an earlier run planned may still be good
+                described = footer(
+                    context, result.plan.changes if result.plan else {}, sku_images=frame.footer.frame_id
+                )
+                written[key] = _write_plan(desk.frames, result, config.mode, described)
         passing = next((outcome for outcome in report.failures if not outcome.permanent), None)
         if passing is not None:
+            report_written(context, PLAN_KEY, written)
+        raise_if_turned_away(report)
+        if passing is not None:
             raise dg.Failure(passing.message)
+        for key, metadata in written.items():
+            context.add_asset_metadata(metadata, partition_key=key)
         return dg.MaterializeResult()
+
+
+def _write_plan(store: FrameStore, result: GroupResult, mode: Mode, described: Footer) -> dict[str, dg.MetadataValue]:
+    key = result.group.id
+    store.write(MEDIA_PLAN, key, storefront_frames.plan_columns(result, mode), described)
+    return _plan_metadata(result) | {
+        "mode": dg.MetadataValue.text(mode.value),
+        "dagster/uri": dg.MetadataValue.text(store.url(MEDIA_PLAN, key)),
+    }
 
 
 def _plan_metadata(result: GroupResult) -> dict[str, dg.MetadataValue]:
@@ -308,8 +320,8 @@ def run_metadata(desk: Desk, results: list[GroupResult], seconds: float) -> dict
 
 def raise_if_turned_away(report: Report) -> None:
     """Raises Failure when no group could be tried, as a whole system is down, denied or not set up."""
-    if report.total and sum(report.reasons[reason] for reason in TURNED_AWAY) == report.total:
-        first = report.failures[0]
+    first = report.turned_away
+    if first is not None:
         raise dg.Failure(first.message, allow_retries=not first.permanent)
 
 

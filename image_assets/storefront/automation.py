@@ -35,8 +35,9 @@ from image_assets.storefront.assets import (
 from image_assets.storefront.frames import SHOPIFY_MEDIA
 from image_assets.storefront.model import Mode
 from image_assets.storefront.partitions import product_group
+from image_assets.storefront.results import GroupResult
 from image_assets.storefront.run import options_from
-from image_assets.storefront.service import GroupResult, sync
+from image_assets.storefront.service import sync
 from image_assets.storefront.workplace import load_catalog
 from image_assets.stores.frames import Footer
 

@@ -9,8 +9,11 @@ answer is lost, or a process dies, asking again finds the file instead of making
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import TypeVar
 
 from image_assets.errors import ImageAssetsError, TransientError
@@ -22,7 +25,7 @@ from image_assets.stores.aws import aws_errors
 from image_assets.stores.s3 import ObjectStore
 from image_assets.vendors.shopify import documents
 from image_assets.vendors.shopify.client import ShopifyClient, UserError, UserErrors
-from image_assets.vendors.shopify.uploads import stage
+from image_assets.vendors.shopify.uploads import StagedFile, stage
 
 # "A request with 80+ images gave HTTP 502" (Shopify community, thread 207212): well below it.
 FILES_PER_CALL = 25
@@ -76,17 +79,30 @@ class Files:
         self.client = client
         self.store = store
         self.options = options
+        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
+        self._made: dict[str, str] = {}
+
+    @contextmanager
+    def hold(self, uploads: Sequence[Upload]) -> Iterator[None]:
+        """Be the only thread that brings these files: groups that share an Image_SKU upload its images once."""
+        with ExitStack() as held:
+            for filename in sorted({item.filename for item in uploads}):  # one order for all: no deadlock
+                held.enter_context(self._locks[filename])
+            yield
+
+    def remember(self, made: Mapping[str, LiveMedia]) -> None:
+        """Tell those who wait in `hold` which files, by name, there are now."""
+        self._made |= {filename: media.id for filename, media in made.items()}
 
     def sources(self, items: Sequence[Upload | Renewal]) -> list[str]:
         """An address per image that Shopify can fetch it from."""
         if self.options.staged:
-            bodies = [self.store.get(item.key, if_match=item.etag).body for item in items]
-            named = [
-                (item.filename, _MIME[item.filename.rsplit(".", 1)[-1].lower()], body)
-                for item, body in zip(items, bodies, strict=True)
-            ]
-            return stage(self.client, named)
+            return stage(self.client, [self._staged(item) for item in items])
         return [self._presigned(item.key) for item in items]
+
+    def _staged(self, item: Upload | Renewal) -> StagedFile:
+        mime = _MIME[item.filename.rsplit(".", 1)[-1].lower()]
+        return StagedFile(item.filename, mime, item.size, lambda: self.store.get(item.key, if_match=item.etag).body)
 
     def _presigned(self, key: str) -> str:
         with aws_errors(f"presign {self.store.url(key)}"):
@@ -132,8 +148,12 @@ class Files:
         Raises:
             UnknownResultError: an answer was lost; look again before going on.
         """
+        with self.hold(uploads):
+            return self._bring(uploads, record)
+
+    def _bring(self, uploads: Sequence[Upload], record: Callable[[Sequence[LedgerEntry]], None]) -> Brought:
         brought = Brought()
-        known = self.known([item for item in uploads if item.media_id])
+        known = self.known(uploads)
         missing, gone = self.still_there([item for item in uploads if item.filename not in known])
         brought.failures += gone
         for start in range(0, len(missing), FILES_PER_CALL):
@@ -145,6 +165,7 @@ class Files:
                     if item.filename in created
                 ]
             )
+            self.remember(created)
             known |= created
         by_id = self.wait(known.values())
         for item in uploads:
@@ -153,14 +174,28 @@ class Files:
         return brought
 
     def known(self, uploads: Sequence[Upload]) -> dict[str, LiveMedia]:
-        """Which of some uploads' ``media_id`` are files that did not fail."""
-        nodes = self.client.nodes(documents.FILE_STATUS, [item.media_id or "" for item in uploads]) if uploads else []
-        found = {node["id"]: live_media(node) for node in nodes if node}
+        """Which uploads are files already, by the ledger or this process, by name; what shows nothing is none."""
+        ids = {item.filename: item.media_id or self._made.get(item.filename) for item in uploads}
+        asked = list(dict.fromkeys(gid for gid in ids.values() if gid))
+        nodes = self.client.nodes(documents.FILE_STATUS, asked) if asked else []
+        found = {node["id"]: self._revived(live_media(node)) for node in nodes if node}
         return {
-            item.filename: media
-            for item in uploads
-            if (media := found.get(item.media_id or "")) is not None and media.status is not MediaStatus.FAILED
+            filename: media
+            for filename, gid in ids.items()
+            if gid and (media := found.get(gid)) is not None and media.status is not MediaStatus.FAILED
         }
+
+    def acknowledge(self, media_ids: Sequence[str]) -> None:
+        """Have files whose renewal failed show their old content again."""
+        if media_ids:
+            self.client.mutate(documents.ACKNOWLEDGE_FAILED_UPDATE, fileIds=list(media_ids))
+
+    def _revived(self, media: LiveMedia) -> LiveMedia:
+        """A file that has only failed to be renewed, for another product perhaps, shows what its name says again."""
+        if media.status is not MediaStatus.FAILED or not media.url:
+            return media
+        self.acknowledge([media.id])
+        return replace(media, status=MediaStatus.READY, error="")
 
     def wait(self, media: Iterable[LiveMedia]) -> dict[str, LiveMedia]:
         """Poll until Shopify has finished with ``media``, or patience ends; what is not settled by then is absent."""
@@ -182,7 +217,7 @@ class Files:
         elif media.status is MediaStatus.READY:
             brought.ready[item.filename] = media.id
         else:
-            if not media.url:  # one that shows something has only failed to be renewed, for another product perhaps
+            if not media.url:  # nothing that shows something is ever deleted
                 brought.failed_ids.append(media.id)
             brought.failures.append(failed_media(item.key, item.filename, media))
 
@@ -233,7 +268,7 @@ class Files:
             # is reported and deleted, so that the next run can upload the image again.
             named = [item for item in found if not item.filename or same_file(filename, item.filename)]
             if named:
-                return min(named, key=lambda item: item.status is MediaStatus.FAILED)
+                return self._revived(min(named, key=lambda item: item.status is MediaStatus.FAILED))
             if next(waiting, ENDED) is ENDED:
                 raise TransientError(
                     f"The shop has a file {filename}, but its search does not show it yet.",

@@ -17,7 +17,7 @@ from image_assets.report import Outcome, Status
 from image_assets.storefront.model import Mode, ProductGroup, SkuImages
 from image_assets.storefront.plan import MediaPlan
 from image_assets.storefront.planfile import plan_as_dict
-from image_assets.storefront.service import GroupResult, MissingImage
+from image_assets.storefront.results import GroupResult, MissingImage
 from image_assets.stores.frames import Frame, FrameType
 
 _text = pa.string()

@@ -6,18 +6,18 @@ it (``plan.py``). The ledger is never believed alone: a plan counts only media t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from image_assets.errors import SettingsError, TransientError, UnreachableError
+from image_assets.errors import PermanentError
 from image_assets.storefront.model import Ledger, LedgerEntry
 from image_assets.storefront.tables import measurements, media, products
+from image_assets.stores.database import hold, lock_key, transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class LedgerStore:
 
     def read(self, group_id: str, keys: Sequence[str]) -> Ledger:
         """What is known of a group; ``keys`` are the S3 keys it wants, looked for among other products' files too."""
-        with _transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             row = connection.execute(
                 sa.select(products.c.product_id, products.c.creating).where(*self._group(group_id))
             ).first()
@@ -82,7 +82,7 @@ class LedgerStore:
         gone, gone_media = list(forget), list(forget_media)
         if not (rows or gone or gone_media):
             return
-        with _transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             if gone or gone_media:
                 connection.execute(
                     sa.delete(media).where(
@@ -115,22 +115,12 @@ class LedgerStore:
         Raises:
             TransientError: another process holds it.
         """
-        name = sa.func.hashtextextended(f"storefront:{self._shop}:{group_id}", 0)
-        with _connection(self._engine) as connection:
-            if not connection.execute(sa.select(sa.func.pg_try_advisory_lock(name))).scalar():
-                raise TransientError(
-                    f"{group_id} is being synced by another process.", code="locked", hint="Run again when it is done."
-                )
-            connection.commit()
-            try:
-                yield
-            finally:
-                connection.execute(sa.select(sa.func.pg_advisory_unlock(name)))
-                connection.commit()
+        with hold(self._engine, f"storefront:{self._shop}:{group_id}", group_id):
+            yield
 
     def renewing(self, media_id: str) -> None:
         """Say that a medium is about to get new content: until `renewed`, nobody knows what it shows."""
-        with _transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             connection.execute(
                 sa.update(media).where(media.c.shop == self._shop, media.c.media_id == media_id).values(etag="")
             )
@@ -138,13 +128,13 @@ class LedgerStore:
     def renewed(self, media_id: str, entry: LedgerEntry) -> None:
         """Say what a medium holds now, for every product that shows it; other keys no longer stand for it."""
         here = sa.and_(media.c.shop == self._shop, media.c.media_id == media_id)
-        with _transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             connection.execute(sa.delete(media).where(here, media.c.key != entry.key))
             connection.execute(sa.update(media).where(here).values(etag=entry.etag, recorded_at=sa.func.now()))
 
     def claimed_by(self, product_id: str, group_id: str) -> list[str]:
         """The other groups that were synced to a product."""
-        with _transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             rows = connection.execute(
                 sa.select(products.c.group_id).where(
                     products.c.shop == self._shop,
@@ -154,9 +144,25 @@ class LedgerStore:
             ).all()
         return sorted(row.group_id for row in rows)
 
-    def release(self, group_id: str) -> None:
-        """Forget which product a group was: another one takes it over."""
-        self._set(group_id, {"product_id": None, "fingerprint": None, "creating": False})
+    def claim(self, group_id: str, product_id: str, *, instead_of: Collection[str] = ()) -> None:
+        """Remember which product a group is, taking it from the groups ``instead_of`` which it was before.
+
+        Raises:
+            PermanentError: another group has it, perhaps since a moment ago: of two at the same time one wins.
+        """
+        name = lock_key(f"storefront:{self._shop}:{product_id}")
+        others = sa.and_(
+            products.c.shop == self._shop, products.c.product_id == product_id, products.c.group_id != group_id
+        )
+        with transaction(self._engine) as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(name)))
+            held = sorted(connection.scalars(sa.select(products.c.group_id).where(others)))
+            for other in held:
+                if other not in instead_of:
+                    raise shared_product(group_id, other, product_id)
+            released = {"product_id": None, "fingerprint": None, "creating": False}
+            connection.execute(sa.update(products).where(others).values(released))
+            self._upsert(connection, group_id, {"product_id": product_id})
 
     def begin_writing(self, group_id: str) -> None:
         """Say that a group is being changed: until it succeeds again it counts as never synced."""
@@ -165,10 +171,6 @@ class LedgerStore:
     def begin_creation(self, group_id: str) -> None:
         """Say that a product is about to be created for a group."""
         self._set(group_id, {"creating": True})
-
-    def set_product(self, group_id: str, product_id: str) -> None:
-        """Remember which product a group is."""
-        self._set(group_id, {"product_id": product_id})
 
     def published(self, group_id: str) -> None:
         """Say that the group's product is published, or was not created after all."""
@@ -180,7 +182,7 @@ class LedgerStore:
 
     def fingerprints(self) -> dict[str, str]:
         """By group, what its last success saw; groups that never succeeded are absent."""
-        with _transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             rows = connection.execute(
                 sa.select(products.c.group_id, products.c.fingerprint).where(
                     products.c.shop == self._shop, products.c.fingerprint.is_not(None)
@@ -190,7 +192,7 @@ class LedgerStore:
 
     def products(self) -> dict[str, str]:
         """By group, the product it was synced to."""
-        with _transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             rows = connection.execute(
                 sa.select(products.c.group_id, products.c.product_id).where(
                     products.c.shop == self._shop, products.c.product_id.is_not(None)
@@ -202,11 +204,14 @@ class LedgerStore:
         return (products.c.shop == self._shop, products.c.group_id == group_id)
 
     def _set(self, group_id: str, values: Mapping[str, object]) -> None:
+        with transaction(self._engine) as connection:
+            self._upsert(connection, group_id, values)
+
+    def _upsert(self, connection: sa.Connection, group_id: str, values: Mapping[str, object]) -> None:
         statement = insert(products).values(shop=self._shop, group_id=group_id, **values)
-        with _transaction(self._engine) as connection:
-            connection.execute(
-                statement.on_conflict_do_update(index_elements=[products.c.shop, products.c.group_id], set_=values)
-            )
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=[products.c.shop, products.c.group_id], set_=values)
+        )
 
 
 class MeasurementStore:
@@ -219,7 +224,7 @@ class MeasurementStore:
     def read(self, keys: Sequence[str]) -> dict[str, Measurement]:
         """What is known of some keys."""
         columns = [column for column in measurements.c if column.name != "bucket"]
-        with _transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             rows = connection.execute(
                 sa.select(*columns).where(
                     measurements.c.bucket == self._bucket, measurements.c.key == sa.any_(sa.literal(list(keys), _TEXTS))
@@ -243,7 +248,7 @@ class MeasurementStore:
             }
             for item in sorted(found, key=lambda item: item.key)  # one order for all writers: no deadlock
         ]
-        with _transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=[measurements.c.bucket, measurements.c.key],
@@ -253,36 +258,13 @@ class MeasurementStore:
             )
 
 
+def shared_product(group_id: str, other: str, product: str) -> PermanentError:
+    """The error for two groups that are one product, given by its handle or gid."""
+    return PermanentError(
+        f"{group_id} and {other} are both the product {product} in Shopify.",
+        code="shared_product",
+        hint=f"Give {group_id} a Handle of its own, and SKUs (No_) that {other} has not.",
+    )
+
+
 _TEXTS = sa.ARRAY(sa.Text)
-_UNDEFINED_TABLE = "42P01"  # PostgreSQL, appendix A
-
-
-@contextmanager
-def _transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A transaction, with the errors of `_connection`."""
-    with _connection(engine) as connection, connection.begin():
-        yield connection
-
-
-@contextmanager
-def _connection(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A connection with typed errors.
-
-    Raises:
-        UnreachableError: the database is gone.
-        SettingsError: it lacks the area's tables.
-    """
-    try:
-        with engine.connect() as connection:
-            yield connection
-    except OperationalError as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        raise UnreachableError(
-            f"The database of DATABASE_URL can't be reached: {reason}.", hint="Check that it runs, then run again."
-        ) from None
-    except ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", "") != _UNDEFINED_TABLE:
-            raise
-        raise SettingsError(
-            "The database of DATABASE_URL lacks the storefront tables.", hint="Run `image-assets setup`."
-        ) from None

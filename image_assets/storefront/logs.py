@@ -11,36 +11,43 @@ from pathlib import Path
 
 from image_assets.redaction import redact
 from image_assets.storefront.observe.images import TOO_SMALL
-from image_assets.storefront.service import GroupResult
+from image_assets.storefront.results import GroupResult
 
 # Spec 02, "Error Logging": file names and time stamps, in local time as its examples.
 _FILE_TIME = "%Y%m%d_%H%M%S"
 _LINE_TIME = "%Y-%m-%d %H:%M:%S"
 
 
+def _field(text: str) -> str:
+    """A value as it may stand in a line: no secret, no line break, no control character, no separator of fields."""
+    words = " ".join(word for word in redact(text).split() if word != "|")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in words)
+
+
 def missing_lines(results: Iterable[GroupResult], now: datetime) -> Iterator[str]:
     """One line per variant without an image; the path that was searched ends it."""
     for result in results:
         for item in result.missing:
-            path = f" | S3 Path: {item.path}" if item.path else ""
+            path = f" | S3 Path: {_field(item.path)}" if item.path else ""
             yield (
-                f"[{now.strftime(_LINE_TIME)}] Product Group: {item.group_id} | Product SKU: {item.sku} | "
-                f"Image SKU: {item.image_sku} | Error: {item.error}{path}"
+                f"[{now.strftime(_LINE_TIME)}] Product Group: {_field(item.group_id)} | "
+                f"Product SKU: {_field(item.sku)} | Image SKU: {_field(item.image_sku)} | "
+                f"Error: {_field(item.error)}{path}"
             )
 
 
 def failure_lines(results: Iterable[GroupResult], bucket_url: str, now: datetime) -> Iterator[str]:
     """One line per image that could not be used or brought to Shopify; its S3 address ends it."""
     for result in results:
-        product = result.product.id if result.product else f"(group {result.group.id})"
+        product = result.product.id if result.product else f"(group {_field(result.group.id)})"
         failed = [(item.key, item.message) for item in result.failures]
         failed += [
             (item.key, item.message) for found in result.images for item in found.rejected if item.reason != TOO_SMALL
         ]
         for key, message in failed:
             yield (
-                f"[{now.strftime(_LINE_TIME)}] Product: {product} | Image: {key.rsplit('/', 1)[-1]} | "
-                f"Error: {' '.join(redact(message).split())} | S3 URL: {bucket_url}{key}"
+                f"[{now.strftime(_LINE_TIME)}] Product: {product} | Image: {_field(key.rsplit('/', 1)[-1])} | "
+                f"Error: {_field(message)} | S3 URL: {_field(bucket_url + key)}"
             )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from image_assets.storefront.model import desired_images
-from image_assets.storefront.service import GroupResult
+from image_assets.storefront.results import GroupResult
 
 
 @dataclass(frozen=True, slots=True)

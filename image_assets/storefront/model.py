@@ -224,7 +224,6 @@ class LiveProduct:
     id: str
     handle: str
     title: str
-    published: bool
     media: tuple[LiveMedia, ...]
     variants: tuple[LiveVariant, ...]
 

@@ -1,8 +1,8 @@
 """Planning, pure: what a product's gallery should be, against what it is.
 
-Here: matching, modes, order, associations. Not here: reading the world (``observe/``), carrying a plan out
-(``apply.py``), what a new product looks like (``creation.py``), the moves that make an order (``moves.py``), judging
-what a sync left (``proof.py``).
+Here: modes, order, associations. Not here: reading the world (``observe/``), which image is which medium
+(``matching.py``), what a new product looks like (``creation.py``), the moves that make an order (``moves.py``),
+carrying a plan out (``apply.py``), judging what a sync left (``proof.py``).
 
 Whose media are whose: ours are those the ledger names and those with a file name of ours, all others the merchant's;
 docs/storefront.md has the table of outcomes.
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 from image_assets.errors import PermanentError
 from image_assets.storefront.creation import Creation, make_creation
+from image_assets.storefront.matching import Match, match_media
 from image_assets.storefront.model import (
     Ledger,
     LedgerEntry,
-    LiveMedia,
     LiveProduct,
     MediaStatus,
     Mode,
@@ -26,8 +26,6 @@ from image_assets.storefront.model import (
     SkuImage,
     SkuImages,
     desired_images,
-    parse_name,
-    same_file,
 )
 
 # Shopify's PRODUCT_MEDIA_LIMIT_EXCEEDED.
@@ -87,7 +85,7 @@ class MediaPlan:
         renewals: media to give new content.
         remove: gids of ours to take off the product; the files stay in the shop.
         discard: gids of ours that failed in Shopify, to delete.
-        acknowledge: gids of ours that failed to be renewed, which Shopify wants to hear before it changes them again.
+        acknowledge: gids of ours that failed to be renewed: told so, Shopify shows their old content again.
         gallery: what the gallery is before moving, uploads at its end: gids and file names.
         order: what it shall be.
         associations: variants to give another medium.
@@ -120,6 +118,7 @@ class MediaPlan:
             "create": int(self.creation is not None),
             "add": len(self.uploads),
             "replace": len(self.renewals),
+            "restore": len(self.acknowledge),
             "remove": len(self.remove) + len(self.discard),
             "reorder": int(self.order != self.gallery),
             "associate": len(self.associations),
@@ -130,28 +129,6 @@ class MediaPlan:
     def needs_writes(self) -> bool:
         """Whether anything in the shop is to change."""
         return any(self.changes.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """Which desired image is which medium.
-
-    Attributes:
-        entries: by the desired image's file name, the medium that shows it.
-        changed: those of them whose medium shows an older version.
-        gone: ours on the product that S3 no longer has.
-        moved: keys the ledger has for media that are now another key's.
-    """
-
-    entries: Mapping[str, LedgerEntry]
-    changed: Mapping[str, LedgerEntry]
-    gone: tuple[LedgerEntry, ...]
-    moved: tuple[str, ...] = ()
-
-    def ref(self, image: SkuImage) -> str:
-        """The medium's gid, or the file name of an image the product lacks."""
-        entry = self.entries.get(image.filename)
-        return entry.media_id if entry else image.filename
 
 
 def make_plan(
@@ -208,12 +185,7 @@ def make_plan(
         forget=tuple(key for key in match.moved if key not in {entry.key for entry in renew.values()}),
         renewals=tuple(_renewal(image, renew[image.filename]) for image in desired if image.filename in renew),
         remove=remove,
-        acknowledge=tuple(
-            item.id
-            for item in good
-            if item.status is MediaStatus.FAILED
-            and (item.id in remove or item.id in {entry.media_id for entry in renew.values()})
-        ),
+        acknowledge=tuple(item.id for item in good if item.status is MediaStatus.FAILED and item.id in ours),
         discard=tuple(item.id for item in live.media if item.id in failed),
         gallery=gallery,
         order=_order(gallery, tuple(refs.values()), mode),
@@ -232,59 +204,6 @@ def _failed_of_ours(live: LiveProduct, ledger: Ledger) -> frozenset[str]:
     return frozenset(
         item.id for item in live.media if item.status is MediaStatus.FAILED and not item.url and item.id in ours
     )
-
-
-def match_media(
-    images: Sequence[SkuImages], desired: Sequence[SkuImage], media: Sequence[LiveMedia], ledger: Ledger
-) -> Match:
-    """Find every desired image on the product: by the ledger, by its file name, or as a newer one of its number.
-
-    A medium is at most one image. Objects that are in S3, but can't be used, are not gone.
-    """
-    names = {item.id: item.filename for item in media}
-    ours = {entry.key: entry for entry in ledger.entries if entry.media_id in names}
-    wanted = {image.key for image in desired}
-    unusable = {bad.key for found in images for bad in found.rejected}
-    entries: dict[str, LedgerEntry] = {}
-    used: set[str] = set()
-
-    def take(image: SkuImage, entry: LedgerEntry | None) -> None:
-        if entry is not None and entry.media_id not in used:
-            used.add(entry.media_id)
-            entries[image.filename] = entry
-
-    def left() -> list[SkuImage]:
-        return [image for image in desired if image.filename not in entries]
-
-    for image in left():
-        entry = ours.get(image.key)
-        take(image, entry if entry and entry.etag == image.etag else None)
-    for image in left():
-        take(image, ours.get(image.key))
-    for image in left():
-        named = (gid for gid, name in names.items() if gid not in used and same_file(image.filename, name))
-        take(image, next((LedgerEntry(image.key, image.etag, gid) for gid in named), None))
-    gone = {key: entry for key, entry in ours.items() if key not in wanted and key not in unusable}
-    for image in left():
-        take(image, next((old for old in gone.values() if old.media_id not in used and _older(old.key, image)), None))
-    changed = {
-        image.filename: entry
-        for image in desired
-        if (entry := entries.get(image.filename)) is not None and entry.etag != image.etag
-    }
-    for image in desired:
-        if image.filename in entries and image.filename not in changed:
-            entries[image.filename] = LedgerEntry(image.key, image.etag, entries[image.filename].media_id)
-    once = {entry.media_id: entry for entry in gone.values() if entry.media_id not in used}
-    moved = tuple(entry.key for entry in ours.values() if entry.key not in wanted and entry.media_id in used)
-    return Match(entries, changed, tuple(once.values()), moved)
-
-
-def _older(key: str, image: SkuImage) -> bool:
-    """Whether a key that S3 no longer has was the image's: the same SKU, number and, as it is to be renewed, type."""
-    name = parse_name(key.rsplit("/", 1)[-1], image.image_sku)
-    extension = image.key.rsplit(".", 1)[-1].lower()
-    return name is not None and name.number == image.number and name.extension == extension
 
 
 def _removals(group: ProductGroup, match: Match, desired: Sequence[SkuImage], mode: Mode) -> tuple[str, ...]:

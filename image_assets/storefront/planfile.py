@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,9 @@ def save_plans(path: Path, plans: Iterable[MediaPlan]) -> None:
         part.replace(path)
     except OSError as error:
         raise InputError(f"{path} can't be written: {error.strerror}.", hint="Choose another file.") from None
+    finally:
+        with suppress(OSError):  # after a success it is gone already
+            part.unlink()
 
 
 def load_plans(path: Path) -> dict[str, MediaPlan]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 
+from image_assets.storefront.matching import match_media
 from image_assets.storefront.model import (
     Ledger,
     LiveProduct,
@@ -17,7 +18,6 @@ from image_assets.storefront.model import (
     desired_images,
     same_file,
 )
-from image_assets.storefront.plan import match_media
 
 CHECKS = {
     "order": "Our images stand in the order of the rows and of their numbers.",

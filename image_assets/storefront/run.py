@@ -19,7 +19,8 @@ from image_assets.storefront.metrics import Metrics, measure
 from image_assets.storefront.model import Mode
 from image_assets.storefront.observe.catalog import Catalog
 from image_assets.storefront.plan import MediaPlan
-from image_assets.storefront.service import GroupResult, SyncOptions, plan_groups, sync
+from image_assets.storefront.results import GroupResult
+from image_assets.storefront.service import SyncOptions, plan_groups, sync
 from image_assets.storefront.workplace import load_catalog, open_workplace
 
 DEFAULT_WORKERS = 4

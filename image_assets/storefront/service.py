@@ -6,24 +6,23 @@ Here: rounds of observing, planning and applying, for many groups side by side. 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from image_assets.errors import ImageAssetsError, InputError, PermanentError, StalePlanError, TransientError
+from image_assets.errors import ImageAssetsError, InputError, StalePlanError, TransientError
 from image_assets.parallel import parallel_map
 from image_assets.report import Outcome, Status
 from image_assets.storefront.apply import LOOK_AGAIN, Applied
-from image_assets.storefront.files import FileFailure
-from image_assets.storefront.model import Ledger, LiveProduct, Missing, Mode, ProductGroup, SkuImages, desired_images
+from image_assets.storefront.claims import outdated_claims
+from image_assets.storefront.model import Ledger, LiveProduct, Mode, ProductGroup, SkuImages, desired_images
 from image_assets.storefront.observe.images import TOO_SMALL, ImageObserver
-from image_assets.storefront.observe.products import ProductIndex, find_product, read_settled
+from image_assets.storefront.observe.products import NoIndexError, ProductIndex, find_product, read_settled
 from image_assets.storefront.plan import MediaPlan, covers, make_plan
 from image_assets.storefront.proof import problems
+from image_assets.storefront.results import GroupResult, failure, fingerprint, missing_images, result_counts
 from image_assets.storefront.workplace import Workplace
 from image_assets.vendors.shopify.client import UnknownResultError, UserErrors
 
@@ -52,50 +51,6 @@ class SyncOptions:
     patience_s: float = 300.0
 
 
-@dataclass(frozen=True, slots=True)
-class MissingImage:
-    """A variant without an image, and why: a line of spec 02's log."""
-
-    group_id: str
-    sku: str
-    image_sku: str
-    path: str
-    reason: Missing
-    detail: str = ""
-
-    @property
-    def error(self) -> str:
-        """The reason as a sentence."""
-        return f"{self.reason.value}: {self.detail}" if self.detail else self.reason.value
-
-
-@dataclass
-class GroupResult:
-    """How one group ended.
-
-    Attributes:
-        group: the group.
-        images: what S3 has for it.
-        outcome: done, unchanged or failed, with its counts and notes.
-        plan: the first plan, which says what was found; None when it could not be made.
-        product: the product as it was left; None when it could not be read.
-        failures: images that could not be brought.
-        missing: variants without an image.
-        problems: what is wrong with the product afterwards, by check.
-        seconds: time it took.
-    """
-
-    group: ProductGroup
-    images: tuple[SkuImages, ...]
-    outcome: Outcome
-    plan: MediaPlan | None = None
-    product: LiveProduct | None = None
-    failures: list[FileFailure] = field(default_factory=list[FileFailure])
-    missing: list[MissingImage] = field(default_factory=list[MissingImage])
-    problems: Mapping[str, list[str]] = field(default_factory=dict[str, list[str]])
-    seconds: float = 0.0
-
-
 def observe_groups(
     observer: ImageObserver, groups: Sequence[ProductGroup]
 ) -> Iterator[tuple[ProductGroup, tuple[SkuImages, ...] | ImageAssetsError]]:
@@ -105,27 +60,6 @@ def observe_groups(
         answers = [found[sku] for sku in group.image_skus]
         error = next((answer for answer in answers if isinstance(answer, ImageAssetsError)), None)
         yield group, error or tuple(answer for answer in answers if isinstance(answer, SkuImages))
-
-
-def fingerprint(group: ProductGroup, images: Sequence[SkuImages]) -> str:
-    """What a group's rows and its S3 listing come to; another one means that something changed."""
-    listing = [(image.key, image.etag) for item in images for image in item.images]
-    described = [group.title, group.handle, [(row.sku, row.image_sku) for row in group.rows], listing]
-    return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:32]
-
-
-def missing_images(group: ProductGroup, images: Sequence[SkuImages]) -> list[MissingImage]:
-    """The variants without an image."""
-    by_sku = {item.image_sku: item for item in images}
-    found: list[MissingImage] = []
-    for row in group.rows:
-        item = by_sku.get(row.image_sku)
-        if item is None:
-            found.append(MissingImage(group.id, row.sku, row.image_sku, "", Missing.NO_SKU))
-        elif item.missing is not None:
-            detail = "; ".join(f"{rejected.key}: {rejected.message}" for rejected in item.rejected)
-            found.append(MissingImage(group.id, row.sku, row.image_sku, item.path, item.missing, detail))
-    return found
 
 
 def sync(
@@ -160,33 +94,21 @@ def sync(
     chosen = [pair for pair in observed if not (incremental and unchanged[pair[0].id])]
     chosen.sort(key=lambda pair: unchanged[pair[0].id])
 
-    def sync_all(family: list[tuple[ProductGroup, tuple[SkuImages, ...]]]) -> list[GroupResult]:
-        return [sync_group(work, group, images, options, index=index, plans=plans) for group, images in family]
+    def sync_handle(pairs: list[tuple[ProductGroup, tuple[SkuImages, ...]]]) -> list[GroupResult]:
+        return [sync_group(work, group, images, options, index=index, plans=plans) for group, images in pairs]
 
-    for results in parallel_map(sync_all, families(chosen), workers=options.workers):
+    for results in parallel_map(sync_handle, _handles(chosen), workers=options.workers):
         yield from results.unwrap()
 
 
-def families(
+def _handles(
     pairs: Sequence[tuple[ProductGroup, tuple[SkuImages, ...]]],
 ) -> list[list[tuple[ProductGroup, tuple[SkuImages, ...]]]]:
-    """Groups that share an Image_SKU or a handle together, in order: one after the other, they share its files."""
-    found: list[list[tuple[ProductGroup, tuple[SkuImages, ...]]]] = []
-    home: dict[str, int] = {}
+    """Groups of one handle together, in order: which of them gets the product must not be a matter of chance."""
+    found: dict[str, list[tuple[ProductGroup, tuple[SkuImages, ...]]]] = {}
     for pair in pairs:
-        group = pair[0]
-        marks = [*group.image_skus, f"handle {group.handle}"]
-        near = sorted({home[mark] for mark in marks if mark in home})
-        at = near[0] if near else len(found)
-        if not near:
-            found.append([])
-        for other in near[1:]:  # the group joins what were two families
-            found[at] += found[other]
-            found[other] = []
-            home |= {mark: at for mark, place in home.items() if place == other}
-        found[at].append(pair)
-        home |= dict.fromkeys(marks, at)
-    return [family for family in found if family]
+        found.setdefault(pair[0].handle, []).append(pair)
+    return list(found.values())
 
 
 def _index(work: Workplace, groups: Sequence[ProductGroup]) -> ProductIndex | None:
@@ -195,7 +117,7 @@ def _index(work: Workplace, groups: Sequence[ProductGroup]) -> ProductIndex | No
         return None
     try:
         return ProductIndex.read(work.client)
-    except TransientError as error:
+    except NoIndexError as error:
         _log.warning("%s Reading the products one by one.", error)
         return None
 
@@ -233,7 +155,7 @@ def sync_group(
     except Exception as error:  # noqa: BLE001 - one group must not stop the others
         if not isinstance(error, ImageAssetsError):
             _log.exception("Unexpected error in group %s", group.id)
-        result.outcome = Outcome.failed(group.id, error, counts=_counts(result, done))
+        result.outcome = Outcome.failed(group.id, error, counts=result_counts(result, done))
     result.seconds = time.monotonic() - started
     return result
 
@@ -250,28 +172,36 @@ def _run_rounds(
     group, images = result.group, result.images
     for round_ in range(ROUNDS):
         ledger = read_ledger(work, group, images)
-        result.product = _read(work, group, ledger, options, index if round_ == 0 else None)
-        _check_claim(work, group, result.product, take_over=True)
-        plan = make_plan(group, images, result.product, ledger, options.mode, options.alt_text)
+        product = result.product = _read(work, group, ledger, options, index if round_ == 0 else None)
+        outdated = outdated_claims(work, group, product) if product else []
+        plan = make_plan(group, images, product, ledger, options.mode, options.alt_text)
         _check_saved(group, plan, plans)
         if result.plan is None:
             result.plan = plan
+        if product is not None and (outdated or ledger.product_id != product.id):
+            work.ledger.claim(group.id, product.id, instead_of=outdated)
         if not plan.needs_writes or result.failures:
-            _finish(work, result, plan, ledger, done)
+            _finish(work, result, plan, done)
             return
         if not round_:
             work.ledger.begin_writing(group.id)
+        applied = Applied()
         try:
-            applied = work.applier.apply(plan)
+            work.applier.apply(plan, applied)
+            result.failures += applied.failures
         except UnknownResultError as error:
             _log.warning("%s: %s Looking at the product again.", group.id, error)
         except UserErrors as error:
             if not all(item.transient or item.code in LOOK_AGAIN for item in error.errors):
+                result.failures += applied.failures
                 raise
             _log.warning("%s: %s Looking at the product again.", group.id, error)
             time.sleep(1.0)
-        else:
-            _count(result, applied, done)
+        except Exception:
+            result.failures += applied.failures
+            raise
+        finally:
+            done.update(applied.counts)
     raise TransientError(
         f"{group.id}: the product still differs after {ROUNDS} rounds.",
         code="still_differs",
@@ -299,25 +229,6 @@ def _read(
     return read_settled(work.client, found, patience_s=options.patience_s) if found else None
 
 
-def _check_claim(work: Workplace, group: ProductGroup, product: LiveProduct | None, *, take_over: bool) -> None:
-    """Make sure that a product is one group's only; a group that left the catalog has no claim any more.
-
-    Raises:
-        PermanentError: another group of the catalog is synced to it.
-    """
-    if product is None:
-        return
-    for other in work.ledger.claimed_by(product.id, group.id):
-        if work.in_catalog(other):
-            raise PermanentError(
-                f"{group.id} and {other} are both the product {product.handle} in Shopify.",
-                code="shared_product",
-                hint="Give each a Handle of its own, or correct their SKUs.",
-            )
-        if take_over:
-            work.ledger.release(other)
-
-
 def _check_saved(group: ProductGroup, plan: MediaPlan, plans: Mapping[str, MediaPlan] | None) -> None:
     saved = plans.get(group.id) if plans is not None else plan
     if saved is None or not covers(saved, plan):
@@ -327,23 +238,16 @@ def _check_saved(group: ProductGroup, plan: MediaPlan, plans: Mapping[str, Media
         )
 
 
-def _count(result: GroupResult, applied: Applied, done: Counter[str]) -> None:
-    done.update(applied.counts)
-    result.failures += applied.failures
-
-
-def _finish(work: Workplace, result: GroupResult, plan: MediaPlan, ledger: Ledger, done: Counter[str]) -> None:
+def _finish(work: Workplace, result: GroupResult, plan: MediaPlan, done: Counter[str]) -> None:
     """Remember what was found, and say how the group ended."""
     group, product = result.group, result.product
     if product is not None:
-        if ledger.product_id != product.id:
-            work.ledger.set_product(group.id, product.id)
         work.ledger.record(product.id, plan.adopt, forget=plan.forget)
     result.problems = problems(group, result.images, product, read_ledger(work, group, result.images))
-    counts = _counts(result, done)
+    counts = result_counts(result, done)
     small = [item for found in result.images for item in found.rejected if item.reason == TOO_SMALL]
     notes = (*plan.notes, *(f"{item.key} is left out: {item.message}" for item in small))
-    error = _failure(result)
+    error = failure(result)
     if error is not None:
         result.outcome = replace(Outcome.failed(group.id, error, counts=counts), notes=notes)
         return
@@ -353,35 +257,6 @@ def _finish(work: Workplace, result: GroupResult, plan: MediaPlan, ledger: Ledge
     counts |= {name: max(count, done[name]) for name, count in planned.items() if count or done[name]}
     status = Status.DONE if any(planned.values()) else Status.UNCHANGED
     result.outcome = Outcome(group.id, status, counts, notes=notes)
-
-
-def _failure(result: GroupResult) -> ImageAssetsError | None:
-    """What is wrong with a group's images, the others being on the product; a small one is left out, not a failure."""
-    failed = [(item.filename, item.message) for item in result.failures]
-    rejected = [item for found in result.images for item in found.rejected if item.reason != TOO_SMALL]
-    failed += [(item.key, item.message) for item in rejected]
-    if not failed:
-        return None
-    permanent = all(item.permanent for item in result.failures)
-    name, message = failed[0]
-    more = f" And {len(failed) - 1} more." if len(failed) > 1 else ""
-    return (PermanentError if permanent else TransientError)(
-        f"{name} could not be brought to Shopify: {message.rstrip('.')}.{more}",
-        code="images_failed" if result.failures else "images_rejected",
-        hint="The log of upload failures has each.",
-    )
-
-
-def _counts(result: GroupResult, done: Mapping[str, int]) -> dict[str, int]:
-    images = len(desired_images(result.group, result.images))
-    rejected = sum(len(item.rejected) for item in result.images)
-    return {
-        "images": images,
-        "rejected_images": rejected,
-        "failed_images": len(result.failures),
-        "variants_without_image": len(result.missing),
-        **{name: count for name, count in done.items() if count},
-    }
 
 
 def plan_groups(work: Workplace, groups: Sequence[ProductGroup], options: SyncOptions) -> Iterator[GroupResult]:
@@ -407,7 +282,8 @@ def plan_group(
     try:
         ledger = read_ledger(work, group, images)
         result.product = _read(work, group, ledger, options, index)
-        _check_claim(work, group, result.product, take_over=False)
+        if result.product is not None:
+            outdated_claims(work, group, result.product)
         result.plan = make_plan(group, images, result.product, ledger, options.mode, options.alt_text)
     except Exception as error:  # noqa: BLE001 - one group must not stop the others
         if not isinstance(error, ImageAssetsError):

@@ -32,14 +32,14 @@ class Workplace:
         observer: the bucket.
         ledger: what was uploaded before.
         applier: writes to the shop.
-        in_catalog: whether the catalog has a group.
+        catalog: reads some groups anew.
     """
 
     client: ShopifyClient
     observer: ImageObserver
     ledger: LedgerStore
     applier: Applier
-    in_catalog: Callable[[str], bool]
+    catalog: Callable[[Sequence[str]], Catalog]
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def open_workplace(
                 observer,
                 ledger,
                 applier,
-                lambda group_id: not load_catalog(settings, [group_id]).is_empty,
+                lambda group_ids: load_catalog(settings, group_ids),
             )
         finally:
             if own_engine:

@@ -1,17 +1,19 @@
 """SQL databases: engines made from URLs, and the project's own schema.
 
-Here: connecting, typed errors, migrations. Not here: an area's tables (its ``tables.py``, registered on `metadata`).
+Here: connecting, typed errors, locks, migrations. Not here: an area's tables (its ``tables.py``, on `metadata`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, ProgrammingError
 
-from image_assets.errors import SettingsError, UnreachableError
+from image_assets.errors import SettingsError, TransientError, UnreachableError
 from image_assets.paths import PACKAGE
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ metadata = sa.MetaData(
 )
 CONNECT_TIMEOUT_S = 5
 MIGRATIONS = PACKAGE / "migrations"
+_UNDEFINED_TABLE = "42P01"  # PostgreSQL, appendix A
 _URL_HINT = "Write it like postgresql+psycopg://user:password@host/database."
 
 
@@ -79,6 +82,69 @@ def check_connection(engine: sa.Engine, variable: str = "DATABASE_URL") -> None:
         raise UnreachableError(
             f"The database of {variable} can't be reached: {reason}.", hint="Check the URL and that the server runs."
         ) from None
+
+
+@contextmanager
+def connected(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection to the project's own database, with typed errors.
+
+    Raises:
+        UnreachableError: the database is gone.
+        SettingsError: it lacks tables, as it was not migrated.
+    """
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except OperationalError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise UnreachableError(
+            f"The database of DATABASE_URL can't be reached: {reason}.", hint="Check that it runs, then run again."
+        ) from None
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", "") != _UNDEFINED_TABLE:
+            raise
+        raise SettingsError(
+            "The database of DATABASE_URL lacks tables of this version.", hint="Run `image-assets setup`."
+        ) from None
+
+
+@contextmanager
+def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction, with the errors of `connected`."""
+    with connected(engine) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def hold(engine: sa.Engine, name: str, what: str) -> Iterator[None]:
+    """Hold a lock of the database while working; a process that dies lets go of it.
+
+    Args:
+        engine: the project's own database.
+        name: the lock.
+        what: what is held, for people.
+
+    Raises:
+        TransientError: another process holds it.
+        As `connected`.
+    """
+    key = lock_key(name)
+    with connected(engine) as connection:
+        if not connection.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar():
+            raise TransientError(
+                f"{what} is being synced by another process.", code="locked", hint="Run again when it is done."
+            )
+        connection.commit()
+        try:
+            yield
+        finally:
+            connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+            connection.commit()
+
+
+def lock_key(name: str) -> sa.ColumnElement[int]:
+    """What PostgreSQL's advisory locks know a lock by, made of its name."""
+    return sa.func.hashtextextended(name, 0)
 
 
 def migrate(url: str) -> str:

@@ -331,6 +331,13 @@ def test_a_plan_that_can_not_be_written_is_exit_code_2(cli: Cli, stocked: Storef
 # --- systems that fail
 
 
+def assert_ends(written: str, *patterns: str) -> None:
+    """The last lines, each in full; a progress bar may stand before them."""
+    lines = written.splitlines()[-len(patterns) :]
+    for line, pattern in zip(lines, patterns, strict=True):
+        assert re.fullmatch(pattern, line), line
+
+
 @pytest.mark.usefixtures("stocked")
 @pytest.mark.parametrize(
     ("variable", "value"),
@@ -357,7 +364,7 @@ def test_a_database_that_was_never_set_up_names_the_command(cli: Cli, stocked: S
     tables.products.drop(engine)
     result = cli("storefront", "sync", "--all")
     assert result.code == 2
-    assert "error: The database of DATABASE_URL lacks the storefront tables.\nRun `image-assets setup`." in result.err
+    assert_ends(result.err, r"error: The database of DATABASE_URL lacks .*\.", r"Run `image-assets setup`\.")
     assert stocked.shopify.mutations == 0
 
 
@@ -366,8 +373,11 @@ def test_a_dead_shop_is_exit_code_2(cli: Cli, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("SHOPIFY_BASE_URL", f"http://127.0.0.1:{closed_port()}")
     result = cli("storefront", "sync", "LGD-1")
     assert result.code == 2
-    assert "failed LGD-1 (unreachable): " in result.err
-    assert "no answer" in result.err
+    assert_ends(
+        result.err,
+        r"error: POST http://127\.0\.0\.1:\d+: no answer \(ConnectError\)\. Check SHOPIFY_BASE_URL, and the network\.",
+        r"No group could be tried: 1 of 1 failed so\.",
+    )
     assert "Traceback" not in result.err
 
 
@@ -376,18 +386,64 @@ def test_a_dead_s3_is_exit_code_2(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed_port()}")
     result = cli("storefront", "sync", "LGD-1")
     assert result.code == 2
-    assert "failed LGD-1 (unreachable): LIST s3://" in result.err
+    assert "error: LIST s3://" in result.err
     assert "Traceback" not in result.err
 
 
-@pytest.mark.usefixtures("stocked")
-def test_a_wrong_token_names_its_variable_and_is_not_shown(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("more", [[], ["--dry-run"]], ids=["sync", "dry run"])
+def test_a_wrong_token_is_exit_code_2_and_named_once_for_all_groups(
+    cli: Cli, stocked: Storefront, catalog: Fill, monkeypatch: pytest.MonkeyPatch, more: list[str]
+) -> None:
+    catalog([RING, BAND, CHARM, ProductGroup("LGD-4", "X", "lgd-4", (CatalogRow("v9", "../../etc"),))])
     monkeypatch.setenv("SHOPIFY_ACCESS_TOKEN", "shpat_word-of-the-test")
-    result = cli("storefront", "sync", "LGD-1")
-    assert result.code == 1
-    assert "failed LGD-1 (access_denied): Shopify refused the access token: " in result.err
-    assert "Check SHOPIFY_ACCESS_TOKEN." in result.err
+    result = cli("storefront", "sync", "--all", *more)
+    assert result.code == 2
+    shop = re.escape(stocked.shopify.env()["SHOPIFY_SHOP"])
+    assert_ends(
+        result.err,
+        rf"error: Shopify refused the access token: {shop} \(HTTP 401\)\. Check SHOPIFY_ACCESS_TOKEN\.",
+        r"No group could be tried: 3 of 3 failed so\.",
+        r"failed LGD-4/v9 \(bad_row\): .*",
+    )
+    assert result.out == ""
     assert "word-of-the-test" not in result.err + result.out
+
+
+def test_a_shop_that_turns_the_app_away_is_exit_code_2_in_json_too(
+    cli: Cli, stocked: Storefront, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOPIFY_API_VERSION", "2019-01")
+    found = as_json(cli, "--all", code=2)
+    assert (found["failed"], found["reasons"]) == (3, {"no_shop": 3})
+
+
+def test_every_reason_that_is_no_groups_own_is_told_once(cli: Cli, stocked: Storefront) -> None:
+    for _ in range(2):
+        stocked.shopify.faults.inject("productByIdentifier", "http_401")
+    stocked.shopify.faults.inject("productByIdentifier", "http_402")
+    result = cli("storefront", "sync", "--all", "--workers", "1")
+    assert result.code == 2
+    assert_ends(
+        result.err,
+        r"error: Shopify refused the access token: .*",
+        r"error: The shop is frozen: .*",
+        r"No group could be tried: 3 of 3 failed so\.",
+    )
+
+
+def test_groups_that_were_done_before_the_shop_turned_away_are_exit_code_1(cli: Cli, stocked: Storefront) -> None:
+    assert cli("storefront", "sync", "LGD-1").code == 0
+    stocked.shopify.faults.inject("productByIdentifier", "http_401", times=2)
+    result = cli("storefront", "sync", "--all")
+    assert result.code == 1
+    assert "failed LGD-2 (access_denied): " in result.err
+
+
+def test_a_plan_of_before_is_not_replaced_by_none(cli: Cli, plan: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = plan.read_bytes()
+    monkeypatch.setenv("SHOPIFY_ACCESS_TOKEN", "shpat_word-of-the-test")
+    assert cli("storefront", "sync", "--all", "--dry-run", "--save-plan", plan).code == 2
+    assert plan.read_bytes() == before
 
 
 @pytest.mark.usefixtures("stocked")

@@ -17,7 +17,8 @@ from image_assets.storefront.ledger import MeasurementStore
 from image_assets.storefront.model import Mode, ProductGroup, folder
 from image_assets.storefront.observe.catalog import OPTIONAL, REQUIRED
 from image_assets.storefront.observe.images import ImageObserver, ImageRules
-from image_assets.storefront.service import GroupResult, SyncOptions, sync
+from image_assets.storefront.results import GroupResult
+from image_assets.storefront.service import SyncOptions, sync
 from image_assets.storefront.workplace import Workplace, open_workplace
 from image_assets.stores.database import make_engine, migrate
 from image_assets.stores.s3 import ObjectStore

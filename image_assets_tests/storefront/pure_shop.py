@@ -55,7 +55,7 @@ class PureShop:
                 LiveVariant(f"gid://shopify/ProductVariant/{n}", item.sku)
                 for n, item in enumerate(plan.creation.variants)
             )
-            self.product = LiveProduct("gid://shopify/Product/1", plan.creation.handle, "T", True, (), variants)
+            self.product = LiveProduct("gid://shopify/Product/1", plan.creation.handle, "T", (), variants)
         assert self.product is not None
         gone = {*plan.remove, *plan.discard}
         media = {item.id: item for item in (*self.product.media, *new) if item.id not in gone}

@@ -7,6 +7,7 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Timer
 
 import pytest
 
@@ -147,6 +148,65 @@ def test_new_content_that_fails_leaves_the_old_one_and_comes_with_the_next_run(s
     assert storefront.sync(GROUP, Mode.REPLACE).outcome.counts["replace"] == 1
     assert product.media[0].bytes == picture(301, 240, colour="yellow")
     is_right(storefront)
+
+
+def left_failed(storefront: Storefront) -> Shop:
+    """A shop whose first image failed to be renewed, and nobody has told it that this is known."""
+    fill(storefront)
+    storefront.sync(GROUP)
+    storefront.put("827749", 1, colour="yellow")
+    storefront.shopify.faults.fail_media("827749-1a")
+    storefront.shopify.faults.inject("fileAcknowledgeUpdateFailed", "access_denied")
+    assert storefront.sync(GROUP, Mode.REPLACE).outcome.reason == "access_denied"
+    shop = storefront.shopify.shop
+    assert [media.status for media in shop.products[0].media] == ["FAILED", "READY", "READY"]
+    storefront.put("827749", 1, colour="red")
+    return shop
+
+
+def test_a_renewal_that_failed_and_was_never_acknowledged_is_by_the_next_run(storefront: Storefront) -> None:
+    shop = left_failed(storefront)
+    assert storefront.sync(GROUP).outcome.status is Status.DONE
+    assert {media.status for media in shop.products[0].media} == {"READY"}
+    assert storefront.sync(GROUP).outcome.status is Status.UNCHANGED
+    is_right(storefront)
+
+
+def test_a_file_that_failed_to_be_renewed_serves_another_product(storefront: Storefront) -> None:
+    shop = left_failed(storefront)
+    row = CatalogRow("other", "827749", (("Size", "1"),), "1.00")
+    result = storefront.sync(ProductGroup("LGD-2", "Another", "lgd-2", (row,)))
+    assert result.outcome.status is Status.DONE, result.outcome
+    names = [file.filename for file in shop.files]
+    assert len(names) == len(set(names)) == 3
+    assert {file.status for file in shop.files} == {"READY"}
+
+
+def test_a_file_that_is_at_work_for_a_moment_is_waited_for(storefront: Storefront) -> None:
+    fill(storefront)
+    storefront.sync(GROUP)
+    storefront.put("827749", 1, colour="yellow")
+    storefront.put("827749", 2, colour="yellow")
+
+    def busy(shop: Shop) -> None:
+        media = shop.products[0].media[1]
+        media.status = "PROCESSING"
+        Timer(0.2, setattr, (media, "status", "READY")).start()
+
+    storefront.shopify.faults.inject("fileUpdate", "call", action=busy)
+    result = storefront.sync(GROUP, Mode.REPLACE)
+    assert (result.outcome.status, result.outcome.counts.get("replace")) == (Status.DONE, 2), result.outcome
+    is_right(storefront)
+
+
+def test_what_was_done_before_a_step_failed_is_counted_and_its_failures_are_named(storefront: Storefront) -> None:
+    prepare_an_update(storefront)
+    storefront.put("827749", 3, colour="gold")
+    storefront.shopify.faults.fail_media("827749-3a")
+    storefront.shopify.faults.inject("productReorderMedia", "access_denied")
+    result = storefront.sync(GROUP)
+    assert (result.outcome.reason, result.outcome.counts["add"]) == ("access_denied", 1)
+    assert [failure.key.rsplit("/", 1)[-1] for failure in result.failures] == ["827749-3a-1.jpg"]
 
 
 # --- merchants

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 
-from image_assets.errors import SettingsError, TransientError, UnreachableError
-from image_assets.storefront import tables
+from image_assets.errors import PermanentError, SettingsError, TransientError, UnreachableError
+from image_assets.parallel import parallel_map
 from image_assets.storefront.ledger import LedgerStore, Measurement, MeasurementStore
 from image_assets.storefront.model import LedgerEntry
-from image_assets.stores.database import make_engine, metadata
+from image_assets.stores.database import make_engine
 
 ONE = LedgerEntry("k1", "e1", "gid://shopify/MediaImage/1")
 TWO = LedgerEntry("k2", "e2", "gid://shopify/MediaImage/2")
@@ -22,15 +20,8 @@ def ledger(engine: sa.Engine) -> LedgerStore:
     return LedgerStore(engine, "one.myshopify.com")
 
 
-def test_the_migrations_make_exactly_the_declared_tables(engine: sa.Engine) -> None:
-    assert tables.media.metadata is metadata
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
-        assert compare_metadata(context, metadata) == []
-
-
 def test_what_was_recorded_is_read_back_with_its_product(ledger: LedgerStore) -> None:
-    ledger.set_product("G-1", "p1")
+    ledger.claim("G-1", "p1")
     ledger.record("p1", [ONE, TWO])
     found = ledger.read("G-1", ["k1"])
     assert (found.product_id, found.entries, found.elsewhere, found.creating) == ("p1", (ONE, TWO), (), False)
@@ -47,7 +38,7 @@ def test_files_of_other_products_are_found_by_their_key(ledger: LedgerStore) -> 
 
 
 def test_recording_again_replaces(ledger: LedgerStore) -> None:
-    ledger.set_product("G-1", "p1")
+    ledger.claim("G-1", "p1")
     newer = LedgerEntry("k1", "e9", "gid://shopify/MediaImage/9")
     ledger.record("p1", [ONE])
     ledger.record("p1", [newer])
@@ -55,7 +46,7 @@ def test_recording_again_replaces(ledger: LedgerStore) -> None:
 
 
 def test_keys_and_media_are_forgotten_in_the_same_transaction(ledger: LedgerStore) -> None:
-    ledger.set_product("G-1", "p1")
+    ledger.claim("G-1", "p1")
     ledger.record("p1", [ONE, TWO])
     three = LedgerEntry("k3", "e3", "gid://shopify/MediaImage/3")
     ledger.record("p1", [three], forget=["k1"], forget_media=[TWO.media_id])
@@ -64,7 +55,7 @@ def test_keys_and_media_are_forgotten_in_the_same_transaction(ledger: LedgerStor
 
 def test_shops_do_not_see_each_other(ledger: LedgerStore, engine: sa.Engine) -> None:
     other = LedgerStore(engine, "two.myshopify.com")
-    ledger.set_product("G-1", "p1")
+    ledger.claim("G-1", "p1")
     ledger.record("p1", [ONE])
     ledger.succeeded("G-1", "f")
     assert other.read("G-1", ["k1"]).elsewhere == ()
@@ -74,15 +65,15 @@ def test_shops_do_not_see_each_other(ledger: LedgerStore, engine: sa.Engine) -> 
 def test_a_creation_is_remembered_until_it_is_published(ledger: LedgerStore) -> None:
     ledger.begin_creation("G-1")
     assert ledger.read("G-1", []).creating
-    ledger.set_product("G-1", "p1")
+    ledger.claim("G-1", "p1")
     assert ledger.read("G-1", []).creating
     ledger.published("G-1")
     assert not ledger.read("G-1", []).creating
 
 
 def test_a_success_is_remembered_by_its_fingerprint(ledger: LedgerStore) -> None:
-    ledger.set_product("G-1", "p1")
-    ledger.set_product("G-2", "p2")
+    ledger.claim("G-1", "p1")
+    ledger.claim("G-2", "p2")
     ledger.succeeded("G-1", "f1")
     ledger.succeeded("G-1", "f2")
     assert ledger.fingerprints() == {"G-1": "f2"}
@@ -124,3 +115,21 @@ def test_measurements_are_kept_by_bucket_and_replaced_by_newer_ones(engine: sa.E
         "x": Measurement("x", "e", None, 0, 0),
     }
     assert there.read(["k"]) == {}
+
+
+def test_a_product_is_one_groups_until_it_is_taken_from_it(ledger: LedgerStore) -> None:
+    ledger.claim("G-1", "p1")
+    ledger.succeeded("G-1", "f1")
+    ledger.claim("G-1", "p1")
+    with pytest.raises(PermanentError, match="G-2 and G-1 are both the product p1"):
+        ledger.claim("G-2", "p1")
+    assert ledger.products() == {"G-1": "p1"}
+    ledger.claim("G-2", "p1", instead_of=["G-1"])
+    assert ledger.products() == {"G-2": "p1"}
+    assert ledger.fingerprints() == {}
+
+
+def test_of_many_that_claim_a_product_at_the_same_time_one_wins(ledger: LedgerStore) -> None:
+    found = list(parallel_map(lambda n: ledger.claim(f"G-{n}", "p1"), range(8), workers=8))
+    assert sorted(type(result.error).__name__ for result in found) == ["NoneType"] + ["PermanentError"] * 7
+    assert len(ledger.products()) == 1

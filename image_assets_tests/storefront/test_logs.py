@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given, strategies as st
 
 from image_assets.redaction import MASK
 from image_assets.report import Outcome, Status
@@ -20,11 +21,11 @@ from image_assets.storefront.model import (
     Rejected,
     SkuImages,
 )
-from image_assets.storefront.service import GroupResult, MissingImage
+from image_assets.storefront.results import GroupResult, MissingImage
 
 NOW = datetime(2025, 10, 27, 14, 23, 45)  # noqa: DTZ001 - local time, as the log's
 GROUP = ProductGroup("LGD-101792", "A ring", "lgd-101792", (CatalogRow("800761", "799057"),))
-PRODUCT = LiveProduct("gid://shopify/Product/123456", "lgd-101792", "A ring", True, (), ())
+PRODUCT = LiveProduct("gid://shopify/Product/123456", "lgd-101792", "A ring", (), ())
 KEY = "sorted-media/82/77/49/827749-1a-12345.jpg"
 
 
@@ -103,6 +104,41 @@ def test_a_message_of_several_lines_stays_one_line() -> None:
     (line,) = failure_lines([result(failures=[failure("first\n[2025-10-27 14:00:00] Product: forged\r\n")])], "", NOW)
     assert "first [2025-10-27 14:00:00] Product: forged | S3 URL: " in line
     assert len(line.splitlines()) == 1
+
+
+ODD = "a\nb\r\n\t\x0bc\x00\x1b[31m\x85\u2028d | Error: | | none |\ud800\u202e"
+WHOLE = r"a b c\x00\x1b[31m d Error: none |\ud800\u202e"
+
+
+def test_odd_characters_in_a_skus_group_or_message_leave_a_line_one_line_with_its_fields() -> None:
+    item = MissingImage(ODD, ODD, ODD, f"s3://b/{ODD}", Missing.NO_MATCH, ODD)
+    (line,) = missing_lines([result(missing=[item])], NOW)
+    assert line == (
+        f"[2025-10-27 14:23:45] Product Group: {WHOLE} | Product SKU: {WHOLE} | Image SKU: {WHOLE} | "
+        f"Error: {Missing.NO_MATCH.value}: {WHOLE} | S3 Path: s3://b/{WHOLE}"
+    )
+    group = ProductGroup(ODD, "", "g", ())
+    failed = GroupResult(group, (), Outcome(ODD, Status.FAILED), failures=[failure(ODD)])
+    (line,) = failure_lines([failed], f"s3://{ODD}/", NOW)
+    assert line == (
+        f"[2025-10-27 14:23:45] Product: (group {WHOLE}) | Image: 827749-1a-12345.jpg | Error: {WHOLE} | "
+        f"S3 URL: s3://{WHOLE}/{KEY}"
+    )
+
+
+@given(sku=st.text(), message=st.text())
+def test_a_line_has_as_many_fields_whatever_stands_in_them(sku: str, message: str) -> None:
+    item = MissingImage("G-1", sku, sku, "s3://b/x/", Missing.NONE_USABLE, message)
+    (line,) = missing_lines([result(missing=[item])], NOW)
+    assert [field.partition(":")[0] for field in line[22:].split(" | ")] == [
+        "Product Group", "Product SKU", "Image SKU", "Error", "S3 Path"
+    ]  # fmt: skip
+    assert line.isprintable()
+
+
+def test_odd_characters_are_written_to_the_file_too(tmp_path: Path) -> None:
+    (path,) = write_logs(tmp_path, [result(failures=[failure(ODD)])], "s3://b/", NOW)
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 1
 
 
 def test_files_are_named_after_the_time_and_only_those_with_lines_are_written(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from image_assets.report import Outcome, Status
 from image_assets.storefront.files import FileFailure
 from image_assets.storefront.metrics import measure
 from image_assets.storefront.model import CatalogRow, Missing, ProductGroup, SkuImages
-from image_assets.storefront.service import GroupResult, MissingImage
+from image_assets.storefront.results import GroupResult, MissingImage
 from image_assets_tests.storefront.test_plan import FOUR, GROUP, sku_images
 
 

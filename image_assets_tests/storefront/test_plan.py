@@ -91,7 +91,7 @@ def test_a_new_image_is_one_upload_and_a_move_into_its_place() -> None:
     five = [FOUR[0], sku_images("BB", (1, "c"), (2, "e"), (3, "d"))]
     plan = plan_for(shop, five)
     assert plan.changes == {
-        "create": 0, "add": 1, "replace": 0, "remove": 0, "reorder": 1, "associate": 0, "publish": 0
+        "create": 0, "add": 1, "replace": 0, "restore": 0, "remove": 0, "reorder": 1, "associate": 0, "publish": 0
     }  # fmt: skip
     shop.apply(plan)
     assert filenames(shop) == [image.filename for image in desired_images(GROUP, five)]

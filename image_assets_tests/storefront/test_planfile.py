@@ -71,6 +71,7 @@ def test_a_file_that_can_not_be_written_is_named(tmp_path: Path, name: str) -> N
     with pytest.raises(InputError, match=f"{name} can't be written: ") as caught:
         save_plans(tmp_path / name, [EVERYTHING])
     assert caught.value.hint == "Choose another file."
+    assert [found.name for found in tmp_path.iterdir()] == ["folder"]
 
 
 @pytest.mark.parametrize("version", [0, 2, "1", None])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
+import stamina
 
-from image_assets.errors import PermanentError
+from image_assets.errors import AccessDeniedError, PermanentError, UnreachableError
 from image_assets.report import Status
 from image_assets.sandbox.shopify import ShopifyServer
 from image_assets.sandbox.shopify.state import Product
@@ -14,6 +16,7 @@ from image_assets.settings import settings_for
 from image_assets.storefront.model import CatalogRow, LiveProduct, MediaStatus, ProductGroup
 from image_assets.storefront.observe.products import (
     SKUS_PER_SEARCH,
+    NoIndexError,
     ProductIndex,
     find_product,
     live_media,
@@ -21,8 +24,11 @@ from image_assets.storefront.observe.products import (
     read_product,
     read_settled,
 )
+from image_assets.vendors.shopify.budget import CostBudget
 from image_assets.vendors.shopify.client import ShopifyClient
 from image_assets_tests.storefront.conftest import Storefront, picture
+from image_assets_tests.vendors.shopify.scripted import SHOP, TOKEN, Answer, Scripted, data, error, serve_scripted
+from image_assets_tests.vendors.webhook import closed_port
 
 
 @pytest.fixture
@@ -70,7 +76,7 @@ def test_the_gallery_is_read_in_order_with_names_alt_texts_and_addresses(
         ("c.jpg", "Alt of c.jpg"), ("b.jpg", "Alt of b.jpg"), ("a.jpg", "Alt of a.jpg")
     ]  # fmt: skip
     assert all(item.status is MediaStatus.READY and item.url.startswith(shopify.url) for item in found.media)
-    assert (found.handle, found.title, found.published, found.settled) == ("ring", "A ring", False, True)
+    assert (found.handle, found.title, found.settled) == ("ring", "A ring", True)
 
 
 def test_a_product_that_is_gone_is_none(client: ShopifyClient) -> None:
@@ -178,6 +184,27 @@ def test_skus_of_several_products_are_not_guessed_at(client: ShopifyClient, shop
     assert caught.value.code == "several_products"
 
 
+def test_a_product_is_found_behind_more_hits_than_a_page_has(client: ShopifyClient, shopify: ShopifyServer) -> None:
+    shopify.shop.add_product("shouting", "Shouting", ["V1"] * 320)  # searches ignore case
+    assert find_product(client, group_of("v1")) is None
+    assert shopify.counts["productVariants"] == 3
+    wanted = shopify.shop.add_product("other", "Other", ["v1"])
+    assert find_product(client, group_of("v1")) == wanted.id
+    other = shopify.shop.add_product("another", "Another", ["v1"])
+    with pytest.raises(PermanentError, match=r"several products in Shopify \(another, other\)"):
+        find_product(client, group_of("v1"))
+    other.handle = "v1-of-the-handle"
+    assert find_product(client, group_of("v1", handle=other.handle)) == other.id
+
+
+def test_no_further_page_is_read_once_two_products_are_seen(client: ShopifyClient, shopify: ShopifyServer) -> None:
+    for handle in ("one", "two", "three"):
+        shopify.shop.add_product(handle, handle, ["v1"] * 40)
+    with pytest.raises(PermanentError, match=r"several products in Shopify \(one, two\)"):
+        find_product(client, group_of("v1", *(f"w{n}" for n in range(2 * SKUS_PER_SEARCH))))
+    assert shopify.counts["productVariants"] == 1
+
+
 # --- all at once
 
 
@@ -212,7 +239,7 @@ def fill(storefront: Storefront, groups: Sequence[ProductGroup] = GROUPS) -> Non
 def test_the_index_of_a_bulk_query_equals_reading_one_by_one(storefront: Storefront) -> None:
     fill(storefront)
     client = storefront.work.client
-    index = ProductIndex.read(client, patience_s=30)
+    index = ProductIndex.read(client, poll_s=0.02, patience_s=30)
     products = storefront.shopify.shop.products
     assert len(products) == 4
     for product in products:
@@ -223,14 +250,96 @@ def test_the_index_of_a_bulk_query_equals_reading_one_by_one(storefront: Storefr
 
 
 def test_the_index_of_an_empty_shop_finds_nothing(client: ShopifyClient) -> None:
-    assert ProductIndex.read(client, patience_s=30).find(group_of("v1"), None) is None
+    assert ProductIndex.read(client, poll_s=0.02, patience_s=30).find(group_of("v1"), None) is None
+
+
+@pytest.fixture
+def scripted() -> Iterator[Scripted]:
+    """A shop that says what it is told to."""
+    with serve_scripted() as server:
+        yield server
+
+
+def read_index(scripted: Scripted, patience_s: float = 30) -> ProductIndex:
+    """From a shop without waits between retries."""
+    with (
+        ShopifyClient(SHOP, TOKEN, base_url=scripted.url, budget=CostBudget()) as client,
+        stamina.set_testing(True, attempts=100, cap=True),
+    ):
+        return ProductIndex.read(client, poll_s=0.01, patience_s=patience_s)
+
+
+def bulk_refusal(code: str) -> Answer:
+    errors = [{"field": ["query"], "code": code, "message": "Not like this."}]
+    return data({"bulkOperationRunQuery": {"bulkOperation": None, "userErrors": errors}})
+
+
+OPERATION = {"id": "gid://shopify/BulkOperation/1", "errorCode": None, "fileSize": None, "url": None}
+STARTED = data({"bulkOperationRunQuery": {"bulkOperation": OPERATION, "userErrors": []}}, rate=1e6)
+
+
+def ended(**fields: Any) -> Answer:
+    return data({"bulkOperation": {**OPERATION, "status": "COMPLETED", **fields}})
+
+
+@pytest.mark.parametrize(
+    ("answers", "sentence"),
+    [
+        (lambda _: [bulk_refusal("INVALID")], "bulkOperationRunQuery: query: Not like this"),
+        (lambda _: [error("undefinedField", "Field 'x' doesn't exist.")], "Field 'x' doesn't exist"),
+        (lambda _: [STARTED, Answer(status=503)], "was lost sight of: Shopify failed"),
+        (lambda it: [STARTED, ended(status="FAILED", errorCode="TIMEOUT")], r"ended as FAILED \(TIMEOUT\)"),
+        (lambda it: [STARTED, ended(url=f"{it.url}/gone")], "can't be fetched: GET .*: HTTP 404"),
+        (lambda it: [STARTED, ended(url=f"{it.url}/denied")], "can't be fetched: GET .*: HTTP 403"),
+        (lambda it: [STARTED, ended(url="http://127.0.0.1:9/x")], "can't be fetched: GET .*: no answer"),
+        (lambda it: [STARTED, ended(url=f"{it.url}/orphan")], "is not grouped"),
+    ],
+)
+def test_an_index_that_can_not_be_made_leaves_the_way_to_reading_one_by_one(
+    scripted: Scripted, answers: Callable[[Scripted], list[Answer]], sentence: str
+) -> None:
+    scripted.answers = answers(scripted)
+    scripted.files = {"/denied": [Answer(status=403)], "/orphan": [Answer(b'{"id": "a", "__parentId": "b"}\n')]}
+    with pytest.raises(NoIndexError, match=f"The products can't be read all at once: .*{sentence}") as caught:
+        read_index(scripted)
+    assert (caught.value.code, caught.value.permanent) == ("no_index", False)
+
+
+def test_an_index_is_not_waited_for_for_ever(scripted: Scripted) -> None:
+    scripted.answers = [bulk_refusal("OPERATION_IN_PROGRESS")]
+    with pytest.raises(NoIndexError, match=r"Other bulk queries of this app are still running after 0 s\."):
+        read_index(scripted, patience_s=0)
+
+
+@pytest.mark.parametrize(
+    ("answers", "code"),
+    [
+        (lambda _: [Answer(status=401)], "access_denied"),
+        (lambda _: [Answer(status=403)], "forbidden"),
+        (lambda _: [Answer(status=404)], "no_shop"),
+        (lambda _: [error("ACCESS_DENIED", "Access denied: `read_products` access scope.")], "access_denied"),
+        (lambda it: [STARTED, ended(status="FAILED", errorCode="ACCESS_DENIED")], "access_denied"),
+    ],
+)
+def test_a_shop_that_turns_the_app_away_does_so_for_the_index_too(
+    scripted: Scripted, answers: Callable[[Scripted], list[Answer]], code: str
+) -> None:
+    scripted.answers = answers(scripted)
+    with pytest.raises(AccessDeniedError if code != "no_shop" else PermanentError) as caught:
+        read_index(scripted)
+    assert caught.value.code == code
+
+
+def test_a_dead_shop_is_dead_for_the_index_too() -> None:
+    with pytest.raises(UnreachableError, match="Check SHOPIFY_BASE_URL"):
+        read_index(Scripted(port=closed_port()))
 
 
 def test_the_index_finds_products_by_the_rules_of_searching(client: ShopifyClient, shopify: ShopifyServer) -> None:
     one = shopify.shop.add_product("one", "One", ["v1", "v2"])
     two = shopify.shop.add_product("two", "Two", ["v3"])
     shopify.shop.add_product("longer", "Longer", ["v1-gold"])
-    index = ProductIndex.read(client, patience_s=30)
+    index = ProductIndex.read(client, poll_s=0.02, patience_s=30)
 
     def found(group: ProductGroup, known: str | None = None) -> str | None:
         product = index.find(group, known)

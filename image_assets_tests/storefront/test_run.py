@@ -10,8 +10,9 @@ from image_assets.errors import UnreachableError
 from image_assets.report import Status
 from image_assets.settings import Settings, settings_for
 from image_assets.storefront.model import CatalogRow, Mode, ProductGroup
+from image_assets.storefront.results import GroupResult
 from image_assets.storefront.run import SyncRequest, options_from, run_sync
-from image_assets.storefront.service import BULK_FROM, GroupResult
+from image_assets.storefront.service import BULK_FROM
 from image_assets_tests.storefront.conftest import Fill, Storefront, picture
 from image_assets_tests.vendors.webhook import closed_port
 

@@ -13,14 +13,8 @@ from image_assets.settings import settings_for
 from image_assets.storefront.ledger import LedgerStore
 from image_assets.storefront.model import CatalogRow, LedgerEntry, Missing, Mode, ProductGroup
 from image_assets.storefront.plan import Association, MediaPlan, Renewal, Upload, covers
-from image_assets.storefront.service import (
-    GroupResult,
-    SyncOptions,
-    fingerprint,
-    missing_images,
-    plan_groups,
-    sync,
-)
+from image_assets.storefront.results import GroupResult, fingerprint, missing_images
+from image_assets.storefront.service import SyncOptions, plan_groups, sync
 from image_assets.storefront.workplace import open_workplace
 from image_assets.stores.database import make_engine
 from image_assets_tests.faults import error

@@ -8,7 +8,7 @@ import pytest
 
 from image_assets.report import Status
 from image_assets.storefront.model import CatalogRow, Mode, ProductGroup
-from image_assets.storefront.service import SyncOptions, families, sync
+from image_assets.storefront.service import SyncOptions, sync
 from image_assets_tests.storefront.conftest import Fill, Storefront
 
 
@@ -27,14 +27,19 @@ def test_groups_that_share_an_image_sku_upload_its_files_once_however_many_work(
     assert {len(product.media) for product in storefront.shopify.shop.products} == {2}
 
 
-def test_families_are_groups_that_share_something_in_their_order() -> None:
-    groups = [group(1, "A"), group(2, "B"), group(3, "C", "A"), group(4, "D"), group(5, "B", "C"), group(6, "E")]
-    found = families([(item, ()) for item in groups])
-    assert [[pair[0].id for pair in family] for family in found] == [
-        ["G-1", "G-3", "G-2", "G-5"],
-        ["G-4"],
-        ["G-6"],
-    ]
+def test_of_groups_that_share_a_handle_the_first_becomes_the_product_however_many_work(
+    storefront: Storefront, catalog: Fill
+) -> None:
+    storefront.put("827749", 1)
+    groups = [group(n, "827749", handle="same") for n in range(4)]
+    catalog(groups)
+    results = list(sync(storefront.work, groups, SyncOptions(workers=4, patience_s=10)))
+    assert {result.group.id: result.outcome.reason for result in results} == {
+        "G-0": "",
+        "G-1": "shared_product",
+        "G-2": "shared_product",
+        "G-3": "shared_product",
+    }
 
 
 @pytest.mark.parametrize("mode", list(Mode))
@@ -62,6 +67,60 @@ def test_a_group_that_left_the_catalog_gives_its_product_to_its_successor(
     catalog([successor])
     assert storefront.sync(successor).outcome.status is Status.UNCHANGED
     assert len(storefront.shopify.shop.products) == 1
+
+
+def claimed(storefront: Storefront) -> dict[str, str]:
+    numbers = {product.id: product.handle for product in storefront.shopify.shop.products}
+    return {name: numbers[gid] for name, gid in storefront.work.ledger.products().items()}
+
+
+def test_a_group_that_got_another_handle_and_other_skus_loses_its_product(
+    storefront: Storefront, catalog: Fill
+) -> None:
+    storefront.put("827749", 1)
+    old, successor = group(1, "827749", handle="same"), group(2, "827749", handle="same")
+    storefront.sync(old)
+    moved = group(3, "827749", handle="elsewhere")
+    moved = replace(moved, id="G-1")
+    catalog([moved, successor])
+    assert storefront.sync(successor).outcome.status is Status.UNCHANGED
+    assert claimed(storefront) == {"G-2": "same"}
+    assert storefront.sync(moved).outcome.status is Status.DONE
+    assert claimed(storefront) == {"G-2": "same", "G-1": "elsewhere"}
+
+
+def test_a_handle_alone_does_not_take_a_product_from_the_group_whose_skus_it_has(
+    storefront: Storefront, catalog: Fill
+) -> None:
+    storefront.put("827749", 1)
+    one = group(1, "827749", handle="same")
+    storefront.sync(one)
+    two = group(2, "827749", handle="same")
+    catalog([replace(one, handle="elsewhere"), two])
+    refused = storefront.sync(two)
+    assert refused.outcome.reason == "shared_product"
+    assert "Give G-2 a Handle of its own" in refused.outcome.message
+    assert claimed(storefront) == {"G-1": "same"}
+
+
+def test_a_catalog_that_is_being_rewritten_takes_no_product_from_anyone(storefront: Storefront, catalog: Fill) -> None:
+    storefront.put("827749", 1)
+    storefront.sync(group(1, "827749", handle="same"))
+    catalog([])
+    result = storefront.sync(group(2, "827749", handle="same"))
+    assert (result.outcome.reason, result.outcome.permanent) == ("catalog_changed", False)
+    assert claimed(storefront) == {"G-1": "same"}
+
+
+def test_a_stale_plan_takes_no_product_from_anyone(storefront: Storefront, catalog: Fill) -> None:
+    storefront.put("827749", 1)
+    one = group(1, "827749", handle="same")
+    storefront.sync(one)
+    successor = replace(one, id="G-1B")
+    catalog([successor])
+    (result,) = sync(storefront.work, [successor], SyncOptions(patience_s=10), plans={})
+    assert result.outcome.reason == "stale_plan"
+    assert claimed(storefront) == {"G-1": "same"}
 
 
 def test_a_file_renewed_for_one_product_is_known_as_renewed_for_the_other(storefront: Storefront) -> None:

@@ -78,7 +78,7 @@ def test_the_four_assets_bring_a_group_to_shopify_and_say_what_they_did(area: Ar
     assert [row["size or why not"] for row in rows(images["images_found"])] == ["301x240", "302x240"] * 2
     plan = run.materialized(PLAN_KEY)["LGD-1"]
     assert numbers(plan) == {
-        "create": 1, "add": 4, "replace": 0, "remove": 0, "reorder": 0, "associate": 3, "publish": 1,
+        "create": 1, "add": 4, "replace": 0, "restore": 0, "remove": 0, "reorder": 0, "associate": 3, "publish": 1,
     }  # fmt: skip
     assert plan["mode"].value == "add"
     assert [row["from"].rsplit("/", 1)[-1] for row in rows(plan["to_add"])] == [f"{n}-1.jpg" for n in RING_GALLERY]
@@ -477,9 +477,25 @@ def test_a_dead_shop_fails_the_run_with_a_sentence_and_may_be_tried_again(
         patch.setenv("SHOPIFY_BASE_URL", "http://127.0.0.1:9")
         run = area.run(key, groups=(RING, CHARM))
     assert not run.success
-    assert run.failure == "POST http://127.0.0.1:9: no answer (ConnectError). Check the address."
+    assert run.failure == "POST http://127.0.0.1:9: no answer (ConnectError). Check SHOPIFY_BASE_URL, and the network."
     assert run.waits_for_retry
     assert area.run(MEDIA_KEY, groups=(RING, CHARM)).verdicts == GOOD
+
+
+def test_a_group_that_may_be_planned_later_fails_the_run_after_the_others_were_planned(area: Area) -> None:
+    area.open(RING, CHARM)
+    area.put_images(RING, CHARM)
+    area.storefront.sync(RING)
+    assert area.run(SKU_IMAGES_KEY, groups=(RING, CHARM)).success
+    # Only a group that was never synced is looked for by its handle.
+    area.storefront.shopify.faults.inject("productByIdentifier", "http_502", times=99)
+    with stamina.set_testing(True, attempts=2):
+        run = area.run(PLAN_KEY, groups=(RING, CHARM))
+    assert not run.success
+    assert run.waits_for_retry
+    assert area.dagster.instance.get_materialized_partitions(PLAN_KEY) == {RING.id}
+    area.storefront.shopify.faults.clear()
+    assert area.run(*WRITE, groups=(RING, CHARM)).verdicts == GOOD
 
 
 BREAKS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {

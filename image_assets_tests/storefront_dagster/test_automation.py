@@ -353,7 +353,9 @@ def test_a_dead_shop_fails_the_job_and_a_wrong_token_too(area: Area, monkeypatch
         patch.setenv("SHOPIFY_BASE_URL", "http://127.0.0.1:9")
         run = sync(area)
         assert not run.success
-        assert run.failure == "POST http://127.0.0.1:9: no answer (ConnectError). Check the address."
+        assert (
+            run.failure == "POST http://127.0.0.1:9: no answer (ConnectError). Check SHOPIFY_BASE_URL, and the network."
+        )
     monkeypatch.setenv("SHOPIFY_ACCESS_TOKEN", "shpat_00000000000000000000000000000000")
     run = sync(area)
     assert not run.success

@@ -32,7 +32,7 @@ from image_assets.storefront.model import (
     SkuImages,
 )
 from image_assets.storefront.plan import Association, MediaPlan, Renewal, Upload
-from image_assets.storefront.service import GroupResult, MissingImage, missing_images
+from image_assets.storefront.results import GroupResult, MissingImage, missing_images
 from image_assets.stores.frames import FolderBlobs, Footer, Frame, FrameStore, FrameType
 
 # Each example writes and reads a file.
@@ -157,7 +157,6 @@ def test_the_media_are_in_gallery_order_with_the_variants_that_show_them() -> No
         "gid://shopify/Product/1",
         "ring",
         "Ring",
-        True,
         (
             LiveMedia("m2", MediaStatus.READY, "alt", "b.jpg", "https://cdn/b.jpg"),
             LiveMedia("m1", MediaStatus.FAILED),

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from image_assets.errors import PermanentError
+from image_assets.errors import ImageAssetsError, PermanentError, TransientError
+from image_assets.report import TURNED_AWAY
 from image_assets.storefront.model import LiveMedia, LiveProduct, LiveVariant, MediaStatus, ProductGroup
 from image_assets.vendors.shopify import documents
 from image_assets.vendors.shopify.bulk import group_children, run_bulk_query
@@ -19,7 +20,7 @@ from image_assets.vendors.shopify.client import ShopifyClient
 
 # SKUs asked for in one search; a search string of a group with hundreds of variants would be refused.
 SKUS_PER_SEARCH = 40
-_BULK_POLL_S = 1.0
+BULK_POLL_S = 1.0
 # A bulk operation over a large shop takes minutes, and may have to wait for those of others.
 BULK_PATIENCE_S = 1800.0
 ENDED = object()
@@ -49,16 +50,26 @@ def find_product(client: ShopifyClient, group: ProductGroup) -> str | None:
     found: dict[str, str] = {}
     for start in range(0, len(skus), SKUS_PER_SEARCH):
         part = skus[start : start + SKUS_PER_SEARCH]
-        answer = client.query(documents.FIND_PRODUCT, handle=group.handle, skus=_sku_query(part))
+        query = _sku_query(part)
+        answer = client.query(documents.FIND_PRODUCT, handle=group.handle, skus=query)
         if answer["byHandle"]:
             return str(answer["byHandle"]["id"])
-        # A search finds words, not values: only the exact SKU counts.
-        found |= {
-            node["product"]["id"]: node["product"]["handle"] for node in answer["bySku"]["nodes"] if node["sku"] in part
-        }
-    if len(found) > 1:
-        raise _several_products(group, found.values())
+        for node in _hits(client, query, answer):
+            if node["sku"] in part:  # a search finds words, not values: only the exact SKU counts
+                found[node["product"]["id"]] = node["product"]["handle"]
+            if len(found) > 1:
+                raise _several_products(group, found.values())
     return next(iter(found), None)
+
+
+def _hits(client: ShopifyClient, query: str, answer: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """All variants a search finds, page by page, from the first answer on."""
+    while True:
+        yield from answer["bySku"]["nodes"]
+        page = answer["bySku"]["pageInfo"]
+        if not page["hasNextPage"]:
+            return
+        answer = client.query(documents.FIND_VARIANTS, skus=query, after=page["endCursor"])
 
 
 def _several_products(group: ProductGroup, handles: Iterable[str]) -> PermanentError:
@@ -106,6 +117,12 @@ def read_settled(client: ShopifyClient, product_id: str, *, patience_s: float) -
     return product
 
 
+class NoIndexError(TransientError):
+    """A shop's products can't be read all at once, whatever the reason; one by one they may be."""
+
+    code = "no_index"
+
+
 class ProductIndex:
     """Every product of a shop, read by two bulk operations: for sets too large to ask for one by one."""
 
@@ -118,17 +135,30 @@ class ProductIndex:
                 self._by_sku.setdefault(variant.sku, set()).add(product.id)
 
     @classmethod
-    def read(cls, client: ShopifyClient, *, patience_s: float = BULK_PATIENCE_S) -> ProductIndex:
-        """Run the bulk queries and wait for them.
+    def read(
+        cls, client: ShopifyClient, *, poll_s: float = BULK_POLL_S, patience_s: float = BULK_PATIENCE_S
+    ) -> ProductIndex:
+        """Run the bulk queries, look at them every ``poll_s`` seconds, and wait ``patience_s`` for each.
 
         Raises:
-            PermanentError, TransientError: Shopify could not finish them.
+            NoIndexError: this way is barred, and reading the products one by one may not be.
+            UnreachableError, AccessDeniedError, PermanentError: the shop is down, or turns this app away: reading one
+                by one would end the same (`image_assets.report.TURNED_AWAY`).
         """
+        try:
+            return cls._read(client, poll_s, patience_s)
+        except ImageAssetsError as error:
+            if error.code in TURNED_AWAY:
+                raise
+            raise NoIndexError(f"The products can't be read all at once: {error.message}") from None
+
+    @classmethod
+    def _read(cls, client: ShopifyClient, poll_s: float, patience_s: float) -> ProductIndex:
         variants: dict[str, list[Mapping[str, Any]]] = {}
-        for root, children in _bulk(client, documents.BULK_VARIANTS, patience_s):
+        for root, children in _bulk(client, documents.BULK_VARIANTS, poll_s, patience_s):
             variants.setdefault(root["product"]["id"], []).append({**root, "media": {"nodes": children}})
         products: dict[str, LiveProduct] = {}
-        for root, media in _bulk(client, documents.BULK_PRODUCTS, patience_s):
+        for root, media in _bulk(client, documents.BULK_PRODUCTS, poll_s, patience_s):
             products[root["id"]] = _product(root, media, variants.get(root["id"], ()))
         return cls(products)
 
@@ -145,20 +175,18 @@ class ProductIndex:
 
 
 def _bulk(
-    client: ShopifyClient, body: str, patience_s: float
+    client: ShopifyClient, body: str, poll_s: float, patience_s: float
 ) -> Iterator[tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]]:
-    return group_children(run_bulk_query(client, body, poll_s=_BULK_POLL_S, patience_s=patience_s))
+    return group_children(run_bulk_query(client, body, poll_s=poll_s, patience_s=patience_s))
 
 
 def _product(
     node: Mapping[str, Any], media: Iterable[Mapping[str, Any]], variants: Iterable[Mapping[str, Any]]
 ) -> LiveProduct:
-    publications = node["availablePublicationsCount"]
     return LiveProduct(
         id=node["id"],
         handle=node["handle"],
         title=node["title"],
-        published=bool(publications and publications["count"]),
         media=tuple(live_media(item) for item in media),
         variants=tuple(
             LiveVariant(item["id"], item["sku"] or "", next((m["id"] for m in item["media"]["nodes"]), None))

@@ -20,11 +20,13 @@ from image_assets.vendors.shopify.errors import NotRunError, ThrottledError, Use
 MAX_RETRY_AFTER_S = 60.0
 _SENTENCE_LIMIT = 500
 _SCOPE = re.compile(r"\b(?:read|write)_\w+")
+_TOKEN = "its token is SHOPIFY_ACCESS_TOKEN"  # noqa: S105 - a sentence
+SCOPES_HINT = f"Check the app's access scopes ({_TOKEN})."
 
 _STATUSES: dict[int, tuple[type[ImageAssetsError], str, str, str]] = {
     401: (AccessDeniedError, "access_denied", "Shopify refused the access token", "Check SHOPIFY_ACCESS_TOKEN."),
     402: (PermanentError, "shop_frozen", "The shop is frozen", "Its owner has to pay its outstanding balance."),
-    403: (AccessDeniedError, "forbidden", "Shopify forbids this app to use the shop", "Check the app's access scopes."),
+    403: (AccessDeniedError, "forbidden", "Shopify forbids this app to use the shop", SCOPES_HINT),
     404: (
         PermanentError,  # not NotFoundError: that means one missing object
         "no_shop",
@@ -106,7 +108,7 @@ def graphql_error(body: Mapping[str, Any], what: str, cost: Cost | None) -> Imag
         return PermanentError(f"{what} asks for too much at once: {said}{points}", code="max_cost")
     if "ACCESS_DENIED" in found:
         scopes = sorted(set(_SCOPE.findall(said)))
-        hint = f"Give the app the access scope {', '.join(scopes)}." if scopes else "Check the app's access scopes."
+        hint = f"Give the app the access scope {', '.join(scopes)} ({_TOKEN})." if scopes else SCOPES_HINT
         return AccessDeniedError(f"{what}: {said}", hint=hint)
     if found & {"INTERNAL_SERVER_ERROR", "TIMEOUT"}:
         return TransientError(f"{what}: {said}", code="unavailable")

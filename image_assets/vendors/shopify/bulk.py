@@ -14,8 +14,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
+import httpx2
+
 from image_assets.errors import AccessDeniedError, ImageAssetsError, PermanentError, TransientError
 from image_assets.vendors.http import download, make_client
+from image_assets.vendors.shopify.answers import SCOPES_HINT
 from image_assets.vendors.shopify.client import ShopifyClient
 from image_assets.vendors.shopify.documents import BULK_OPERATION, BULK_QUERY
 from image_assets.vendors.shopify.errors import UnknownResultError, UserErrors
@@ -52,10 +55,12 @@ def run_bulk_query(
         sleep: waits for some seconds.
 
     Raises:
-        TransientError: it failed at Shopify (``bulk_internal_server_error``, ``bulk_timeout``), was cancelled, was not
-            done in time (``bulk_patience``), or its file could not be fetched whole.
-        AccessDeniedError: a scope is missing.
+        UnreachableError, AccessDeniedError, PermanentError: it could not be started: as for `ShopifyClient.mutate`.
         UserErrors: Shopify does not accept the body.
+        AccessDeniedError: a scope is missing.
+        TransientError: it failed at Shopify (``bulk_internal_server_error``, ``bulk_timeout``), was cancelled, was not
+            done in time (``bulk_patience``), could not be looked at any more (``bulk_lost``), or its file could not be
+            fetched whole (``bulk_download``, ``bulk_cut``).
     """
     end = clock() + patience_s
 
@@ -70,12 +75,11 @@ def run_bulk_query(
         operation = _look(client, operation["id"])
     if operation["status"] != "COMPLETED":
         raise _failure(operation)
-    url = operation["url"]
-    if not url:
+    if not operation["url"]:
         return  # nothing found
     # The address is presigned and on another host: no token goes there.
     with make_client() as http, tempfile.TemporaryFile() as file:
-        _check_size(operation, download(http, url, file))
+        _check_size(operation, _fetch(http, operation, file))
         yield from _lines(file)
 
 
@@ -94,7 +98,10 @@ def _start(client: ShopifyClient, body: str, grouped: bool, wait: Callable[[str]
 
 
 def _look(client: ShopifyClient, gid: str) -> Line:
-    operation = client.query(BULK_OPERATION, id=gid)["bulkOperation"]
+    try:
+        operation = client.query(BULK_OPERATION, id=gid)["bulkOperation"]
+    except TransientError as error:
+        raise TransientError(f"The bulk query {gid} was lost sight of: {error.message}", code="bulk_lost") from None
     if operation is None:
         raise TransientError(f"The bulk query {gid} is gone.", code="bulk_gone")
     return dict(operation)
@@ -104,8 +111,18 @@ def _failure(operation: Line) -> ImageAssetsError:
     code = operation.get("errorCode") or operation["status"]
     message = f"The bulk query {operation['id']} ended as {operation['status']} ({code})."
     if code == "ACCESS_DENIED":
-        return AccessDeniedError(message, hint="Check the app's access scopes.")
+        return AccessDeniedError(message, hint=SCOPES_HINT)
     return TransientError(message, code=f"bulk_{str(code).lower()}")
+
+
+def _fetch(http: httpx2.Client, operation: Line, file: BinaryIO) -> int:
+    """Download the result; its host is not the shop, so no error of it may read like one of the shop's."""
+    try:
+        return download(http, operation["url"], file)
+    except ImageAssetsError as error:
+        raise TransientError(
+            f"The result of the bulk query {operation['id']} can't be fetched: {error.message}", code="bulk_download"
+        ) from None
 
 
 def _check_size(operation: Line, size: int) -> None:

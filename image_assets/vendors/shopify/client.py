@@ -92,6 +92,7 @@ class ShopifyClient:
         self.writes = 0
         address = (base_url or f"https://{shop}").rstrip("/")
         self._url = f"{address}/admin/api/{api_version}/graphql.json"
+        self._hint = f"Check {'SHOPIFY_BASE_URL' if base_url else 'SHOPIFY_SHOP'}, and the network."
         self._token = token
         self._budget = budget or shared_budget(address, token)
         self._patience_s = throttle_patience_s
@@ -199,12 +200,15 @@ class ShopifyClient:
                     headers={"X-Shopify-Access-Token": self._token, "Accept": "application/json"},
                     timeout=self._timeout,
                 )
-            except NotSentError:
+            except NotSentError as error:
                 spending.unused()
-                raise
+                raise NotSentError(error.message, hint=self._hint) from None
+            except PermanentError as error:
+                spending.unused()
+                raise PermanentError(error.message, code=error.code, hint=self._hint) from None
             except UnreachableError as error:
                 self._count(document)
-                raise _unsure(error, document) from None
+                raise _unsure(UnreachableError(error.message, hint=self._hint), document) from None
             self._count(document)
             body = _json(response)
             cost = Cost.of_answer(body)

@@ -17,56 +17,57 @@ from functools import lru_cache
 # Media as every reading document wants it; ``image`` is null until the status is READY, and while new content is
 # fetched: then ``preview`` still shows the old one.
 _MEDIA = """
-__typename
 id
 alt
 status
 mediaContentType
-mediaErrors { code details message }
+mediaErrors { code message }
 preview { image { url } }
-... on MediaImage { image { url width height } originalSource { fileSize } }
+... on MediaImage { image { url } }
 """
 
 # The variant's own image: Shopify allows one media per variant.
 _VARIANT = "id sku media(first: 1) { nodes { id } }"
 
+# A variant found by its SKU, and whose it is.
+_FOUND = "sku product { id handle }"
+
 _PAGE = "pageInfo { hasNextPage endCursor }"
 
 # Find a product by its handle, and the products that have variants with the given SKUs; $skus: sku:'a' OR sku:'b'.
-FIND_PRODUCT = """
-query FindProduct($handle: String!, $skus: String!) {
-  byHandle: productByIdentifier(identifier: {handle: $handle}) { id handle }
-  bySku: productVariants(first: 50, query: $skus) { nodes { sku product { id handle } } }
-}
+# Further pages of the variants with the document that follows.
+FIND_PRODUCT = f"""
+query FindProduct($handle: String!, $skus: String!) {{
+  byHandle: productByIdentifier(identifier: {{handle: $handle}}) {{ id }}
+  bySku: productVariants(first: 50, query: $skus) {{ {_PAGE} nodes {{ {_FOUND} }} }}
+}}
 """
 
-# Read all of a product that an image sync compares; further pages with the two documents that follow.
+# Read a further page of the variants with the given SKUs.
+FIND_VARIANTS = f"""
+query FindVariants($skus: String!, $after: String!) {{
+  bySku: productVariants(first: 250, query: $skus, after: $after) {{ {_PAGE} nodes {{ {_FOUND} }} }}
+}}
+"""
+
+# Read all of a product that an image sync compares, its whole gallery in one page (Shopify: at most 250 media a
+# product); further pages of its variants with the document that follows.
 READ_PRODUCT = f"""
-query ReadProduct($id: ID!, $mediaAfter: String, $variantsAfter: String) {{
+query ReadProduct($id: ID!) {{
   product(id: $id) {{
     id
     handle
     title
-    status
-    availablePublicationsCount {{ count }}
-    featuredMedia {{ id }}
-    media(first: 250, after: $mediaAfter) {{ {_PAGE} nodes {{ {_MEDIA} }} }}
-    variants(first: 100, after: $variantsAfter) {{ {_PAGE} nodes {{ {_VARIANT} }} }}
+    media(first: 250) {{ nodes {{ {_MEDIA} }} }}
+    variants(first: 100) {{ {_PAGE} nodes {{ {_VARIANT} }} }}
   }}
-}}
-"""
-
-# Read a further page of a product's media.
-READ_PRODUCT_MEDIA = f"""
-query ReadProductMedia($id: ID!, $after: String!) {{
-  product(id: $id) {{ id media(first: 250, after: $after) {{ {_PAGE} nodes {{ {_MEDIA} }} }} }}
 }}
 """
 
 # Read a further page of a product's variants.
 READ_PRODUCT_VARIANTS = f"""
 query ReadProductVariants($id: ID!, $after: String!) {{
-  product(id: $id) {{ id variants(first: 250, after: $after) {{ {_PAGE} nodes {{ {_VARIANT} }} }} }}
+  product(id: $id) {{ variants(first: 250, after: $after) {{ {_PAGE} nodes {{ {_VARIANT} }} }} }}
 }}
 """
 
@@ -77,7 +78,6 @@ mutation CreateProduct($input: ProductSetInput!) {
   productSet(input: $input, synchronous: true) {
     product {
       id
-      handle
       media(first: 250) { nodes { id alt status } }
       variants(first: 250) { nodes { id sku } }
     }
@@ -100,7 +100,6 @@ mutation CreateFiles($files: [FileCreateInput!]!) {
 UPDATE_FILES = """
 mutation UpdateFiles($files: [FileUpdateInput!]!) {
   fileUpdate(files: $files) {
-    files { id alt fileStatus }
     userErrors { code field message }
   }
 }
@@ -110,7 +109,6 @@ mutation UpdateFiles($files: [FileUpdateInput!]!) {
 ACKNOWLEDGE_FAILED_UPDATE = """
 mutation AcknowledgeFailedUpdate($fileIds: [ID!]!) {
   fileAcknowledgeUpdateFailed(fileIds: $fileIds) {
-    files { id alt fileStatus }
     userErrors { code field message }
   }
 }
@@ -120,7 +118,6 @@ mutation AcknowledgeFailedUpdate($fileIds: [ID!]!) {
 DELETE_FILES = """
 mutation DeleteFiles($fileIds: [ID!]!) {
   fileDelete(fileIds: $fileIds) {
-    deletedFileIds
     userErrors { code field message }
   }
 }
@@ -134,24 +131,22 @@ query FileStatus($ids: [ID!]!) {
       id
       alt
       status
-      fileStatus
-      mediaErrors { code details message }
-      fileErrors { code details message }
+      mediaErrors { code message }
+      fileErrors { code message }
       preview { image { url } }
-      image { url width height }
+      image { url }
     }
   }
 }
 """
 
 # Find files by a search, e.g. filename:a.jpg; the index lags behind writes.
-FIND_FILES = f"""
-query FindFiles($query: String!, $after: String) {{
-  files(first: 50, query: $query, after: $after) {{
-    {_PAGE}
-    nodes {{ ... on MediaImage {{ id alt status image {{ url }} }} }}
-  }}
-}}
+FIND_FILES = """
+query FindFiles($query: String!) {
+  files(first: 50, query: $query) {
+    nodes { ... on MediaImage { id alt status image { url } } }
+  }
+}
 """
 
 # Move media within a product's gallery; positions are zero-based strings, and take effect when the job is done.
@@ -172,23 +167,21 @@ query Job($id: ID!) {
 """
 
 # Give variants their image: at most 100 pairs, READY media of the same product, variants without an image.
-APPEND_VARIANT_MEDIA = f"""
-mutation AppendVariantMedia($productId: ID!, $variantMedia: [ProductVariantAppendMediaInput!]!) {{
-  productVariantAppendMedia(productId: $productId, variantMedia: $variantMedia) {{
-    productVariants {{ {_VARIANT} }}
-    userErrors {{ code field message }}
-  }}
-}}
+APPEND_VARIANT_MEDIA = """
+mutation AppendVariantMedia($productId: ID!, $variantMedia: [ProductVariantAppendMediaInput!]!) {
+  productVariantAppendMedia(productId: $productId, variantMedia: $variantMedia) {
+    userErrors { code field message }
+  }
+}
 """
 
 # Take variants' images off them; the media stay in the gallery.
-DETACH_VARIANT_MEDIA = f"""
-mutation DetachVariantMedia($productId: ID!, $variantMedia: [ProductVariantDetachMediaInput!]!) {{
-  productVariantDetachMedia(productId: $productId, variantMedia: $variantMedia) {{
-    productVariants {{ {_VARIANT} }}
-    userErrors {{ code field message }}
-  }}
-}}
+DETACH_VARIANT_MEDIA = """
+mutation DetachVariantMedia($productId: ID!, $variantMedia: [ProductVariantDetachMediaInput!]!) {
+  productVariantDetachMedia(productId: $productId, variantMedia: $variantMedia) {
+    userErrors { code field message }
+  }
+}
 """
 
 # List the sales channels' publications.
@@ -202,7 +195,6 @@ query Publications {
 PUBLISH = """
 mutation Publish($id: ID!, $input: [PublicationInput!]!) {
   publishablePublish(id: $id, input: $input) {
-    publishable { availablePublicationsCount { count } }
     userErrors { field message }
   }
 }
@@ -211,7 +203,7 @@ mutation Publish($id: ID!, $input: [PublicationInput!]!) {
 # Check the connection: which shop this is, and what the app may do.
 SHOP = """
 query Shop {
-  shop { name myshopifyDomain }
+  shop { name }
   currentAppInstallation { accessScopes { handle } }
 }
 """
@@ -230,7 +222,7 @@ mutation StagedUploads($input: [StagedUploadInput!]!) {
 BULK_QUERY = """
 mutation BulkQuery($query: String!, $groupObjects: Boolean!) {
   bulkOperationRunQuery(query: $query, groupObjects: $groupObjects) {
-    bulkOperation { id status }
+    bulkOperation { id }
     userErrors { code field message }
   }
 }
@@ -239,7 +231,7 @@ mutation BulkQuery($query: String!, $groupObjects: Boolean!) {
 # See how far a bulk query is.
 BULK_OPERATION = """
 query BulkOperation($id: ID!) {
-  bulkOperation(id: $id) { id status errorCode objectCount fileSize url }
+  bulkOperation(id: $id) { id status errorCode fileSize url }
 }
 """
 
@@ -252,12 +244,9 @@ query BulkProducts {{
   products {{
     edges {{
       node {{
-        __typename
         id
         handle
         title
-        status
-        availablePublicationsCount {{ count }}
         media {{ edges {{ node {{ {_MEDIA} }} }} }}
       }}
     }}
@@ -271,11 +260,10 @@ query BulkVariants {
   productVariants {
     edges {
       node {
-        __typename
         id
         sku
         product { id }
-        media { edges { node { __typename id } } }
+        media { edges { node { id } } }
       }
     }
   }

@@ -21,7 +21,7 @@ GID = "gid://shopify/BulkOperation/1"
 PATH = "/results/1.jsonl"
 LINES = [{"id": f"gid://shopify/Product/{number}", "title": "Ring ☃"} for number in range(500)]
 CONTENT = b"".join(json.dumps(line).encode() + b"\n" for line in LINES)
-STARTED = data({"bulkOperationRunQuery": {"bulkOperation": {"id": GID, "status": "CREATED"}, "userErrors": []}})
+STARTED = data({"bulkOperationRunQuery": {"bulkOperation": {"id": GID}, "userErrors": []}}, rate=1e6)
 
 
 def refused(code: str) -> Answer:
@@ -31,7 +31,7 @@ def refused(code: str) -> Answer:
 
 def status(server: Scripted, value: str, size: int | None = len(CONTENT), **more: Any) -> Answer:
     url = f"{server.url}{PATH}" if value == "COMPLETED" else None
-    operation = {"id": GID, "status": value, "errorCode": None, "objectCount": "500", "fileSize": size, "url": url}
+    operation = {"id": GID, "status": value, "errorCode": None, "fileSize": size, "url": url}
     return data({"bulkOperation": {**operation, **more}})
 
 
@@ -66,7 +66,7 @@ def test_the_token_does_not_go_to_the_results_host(server: Scripted, client: Sho
 
 
 def test_an_empty_result_has_no_address(server: Scripted, client: ShopifyClient, time: VirtualTime) -> None:
-    server.answers = [STARTED, status(server, "COMPLETED", size=None, url=None, objectCount="0")]
+    server.answers = [STARTED, status(server, "COMPLETED", size=None, url=None)]
     assert list(run(client, time)) == []
 
 
@@ -152,6 +152,35 @@ def test_a_download_that_always_breaks_off_yields_nothing(
         next(lines)
     assert PATH not in str(caught.value)
     assert len(server.download_headers) == ATTEMPTS
+
+
+@pytest.mark.parametrize("answer", [Answer(status=403), Answer(status=404), Answer(status=503), Answer(drop=True)])
+def test_a_file_that_can_not_be_fetched_is_a_fault_of_the_bulk_query_not_of_the_shop(
+    server: Scripted, client: ShopifyClient, time: VirtualTime, answer: Answer
+) -> None:
+    server.answers = [STARTED, status(server, "COMPLETED")]
+    server.files = {PATH: [answer]}
+    with pytest.raises(TransientError, match=f"{GID} can't be fetched: GET {server.url}: ") as caught:
+        list(run(client, time))
+    assert caught.value.code == "bulk_download"
+    assert PATH not in str(caught.value)
+
+
+def test_a_query_that_can_not_be_followed_to_its_end_is_a_fault_of_its_own(
+    server: Scripted, client: ShopifyClient, time: VirtualTime
+) -> None:
+    server.answers = [STARTED, Answer(drop=True)]
+    with pytest.raises(TransientError, match=f"{GID} was lost sight of: POST .*: no answer") as caught:
+        list(run(client, time))
+    assert caught.value.code == "bulk_lost"
+
+
+def test_a_shop_that_turns_the_app_away_does_so_before_anything_is_started(
+    server: Scripted, client: ShopifyClient, time: VirtualTime
+) -> None:
+    server.answers = [Answer(status=401)]
+    with pytest.raises(AccessDeniedError, match="Check SHOPIFY_ACCESS_TOKEN"):
+        list(run(client, time))
 
 
 @pytest.mark.parametrize(

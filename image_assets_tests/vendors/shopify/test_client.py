@@ -135,6 +135,24 @@ def test_a_query_that_never_succeeds_is_a_transient_error(server: Scripted, clie
     assert_says_nothing_secret(caught.value)
 
 
+def test_a_shop_that_hangs_up_names_the_setting_of_its_address(server: Scripted, client: ShopifyClient) -> None:
+    server.answers = [Answer(drop=True)]
+    with pytest.raises(UnreachableError, match=r"no answer .* Check SHOPIFY_BASE_URL, and the network\.$") as caught:
+        ask(client)
+    assert len(server.seen) == ATTEMPTS
+    assert_says_nothing_secret(caught.value)
+
+
+def test_an_address_that_is_none_names_its_setting_and_is_not_tried_again() -> None:
+    with (
+        ShopifyClient(SHOP, TOKEN, base_url="gopher://127.0.0.1:70") as client,
+        pytest.raises(PermanentError, match=r"not a usable address .* Check SHOPIFY_BASE_URL") as caught,
+    ):
+        create(client)
+    assert caught.value.code == "bad_url"
+    assert client.writes == 0
+
+
 @pytest.mark.parametrize("bad", [throttled(), Answer({"errors": "Too many requests"}, 429, {"Retry-After": "0.5"})])
 def test_a_mutation_that_shopify_did_not_run_is_sent_again(
     server: Scripted, client: ShopifyClient, bad: Answer
@@ -181,6 +199,7 @@ def test_a_refused_connection_was_never_sent_so_it_is_tried_again_and_not_counte
     ):
         create(client)
     assert isinstance(caught.value, UnreachableError)
+    assert caught.value.hint == "Check SHOPIFY_BASE_URL, and the network."
     assert client.requests == {}
     assert client.writes == 0
     assert_says_nothing_secret(caught.value)
@@ -219,7 +238,7 @@ def test_a_request_that_can_never_fit_the_bucket_does_not_wait(server: Scripted,
     [
         (401, AccessDeniedError, "access_denied", "refused the access token: .* Check SHOPIFY_ACCESS_TOKEN"),
         (402, PermanentError, "shop_frozen", "The shop is frozen"),
-        (403, AccessDeniedError, "forbidden", "forbids this app"),
+        (403, AccessDeniedError, "forbidden", "forbids this app .* access scopes .its token is SHOPIFY_ACCESS_TOKEN"),
         (404, PermanentError, "no_shop", "Check SHOPIFY_SHOP and SHOPIFY_API_VERSION"),
         (423, PermanentError, "shop_locked", "The shop is locked"),
         (301, PermanentError, "redirect", "Set SHOPIFY_SHOP to the shop's own domain"),
@@ -252,9 +271,9 @@ def test_a_refusal_is_told_in_plain_words_and_not_repeated(
             error("ACCESS_DENIED", "Access denied for job field. Required access: `read_jobs` access scope."),
             AccessDeniedError,
             "access_denied",
-            "Give the app the access scope read_jobs",
+            r"Give the app the access scope read_jobs \(its token is SHOPIFY_ACCESS_TOKEN\)\.$",
         ),
-        (error("ACCESS_DENIED", "No."), AccessDeniedError, "access_denied", "Check the app's access scopes"),
+        (error("ACCESS_DENIED", "No."), AccessDeniedError, "access_denied", "access scopes .*SHOPIFY_ACCESS_TOKEN"),
         (error("undefinedField", "Field 'x' doesn't exist."), PermanentError, "graphql", "Field 'x' doesn't exist"),
         (Answer({"errors": [{"message": "No code."}], "data": None}), PermanentError, "graphql", "No code"),
     ],
@@ -413,6 +432,9 @@ def test_settings_that_do_not_fit_the_environment_make_no_client(
 def test_a_real_shop_is_asked_over_https(no_retries: None) -> None:
     with (
         ShopifyClient("no-such-shop.invalid", TOKEN) as client,
-        pytest.raises(NotSentError, match=r"^POST https://no-such-shop\.invalid: no answer"),
+        pytest.raises(
+            NotSentError,
+            match=r"^POST https://no-such-shop\.invalid: no answer .* Check SHOPIFY_SHOP, and the network\.$",
+        ),
     ):
         ask(client)

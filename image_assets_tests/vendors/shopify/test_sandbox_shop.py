@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import cycle, islice
 from typing import Any
 
@@ -18,7 +19,7 @@ from image_assets.settings import settings_for
 from image_assets.vendors.shopify import documents
 from image_assets.vendors.shopify.bulk import group_children, run_bulk_query
 from image_assets.vendors.shopify.client import ShopifyClient, UnknownResultError, UserErrors
-from image_assets.vendors.shopify.uploads import stage
+from image_assets.vendors.shopify.uploads import StagedFile, stage
 
 PATIENCE_S = 30
 
@@ -30,7 +31,12 @@ def picture(colour: str) -> bytes:
 
 
 def file_inputs(client: ShopifyClient, *names: str) -> list[dict[str, str]]:
-    urls = stage(client, [(name, "image/jpeg", picture(name.partition(".")[0])) for name in names])
+    pictures = [picture(name.partition(".")[0]) for name in names]
+    files = [
+        StagedFile(name, "image/jpeg", len(body), partial(bytes, body))
+        for name, body in zip(names, pictures, strict=True)
+    ]
+    urls = stage(client, files)
     return [
         {"originalSource": url, "filename": name, "alt": name, "contentType": "IMAGE"}
         for name, url in zip(names, urls, strict=True)
@@ -109,7 +115,7 @@ def test_a_product_is_made_changed_published_and_emptied(shopify: ShopifyServer,
     ready(client, media)
 
     (file,) = client.mutate(documents.CREATE_FILES, files=file_inputs(client, "blue.jpg"))["files"]
-    assert ready(client, [file["id"]])[0]["image"]["width"] == 300
+    assert ready(client, [file["id"]])[0]["image"]["url"]
     client.mutate(documents.UPDATE_FILES, files=[{"id": file["id"], "alt": "Blue", "referencesToAdd": [product_id]}])
     moves = [{"id": file["id"], "newPosition": "0"}]
     job = client.mutate(documents.REORDER_MEDIA, id=product_id, moves=moves)["job"]
@@ -122,8 +128,7 @@ def test_a_product_is_made_changed_published_and_emptied(shopify: ShopifyServer,
 
     product = client.query(documents.READ_PRODUCT, id=product_id)["product"]
     assert [node["id"] for node in product["media"]["nodes"]] == [file["id"], *media]
-    assert product["featuredMedia"]["id"] == file["id"]
-    assert product["availablePublicationsCount"]["count"] == len(publications) > 0
+    assert len(shopify.shop.products[0].publications) == len(publications) > 0
     assert {node["sku"]: node["media"]["nodes"] for node in product["variants"]["nodes"]} == {
         "Gold": [{"id": file["id"]}],
         "Silver": [],
@@ -134,25 +139,24 @@ def test_a_product_is_made_changed_published_and_emptied(shopify: ShopifyServer,
     assert [(node["id"], node["alt"]) for node in files] == [(file["id"], "Blue")]
 
     client.mutate(documents.DETACH_VARIANT_MEDIA, productId=product_id, variantMedia=pairs)
-    assert client.mutate(documents.DELETE_FILES, fileIds=[file["id"], *media])["deletedFileIds"]
+    client.mutate(documents.DELETE_FILES, fileIds=[file["id"], *media])
     assert client.nodes(documents.FILE_STATUS, [file["id"], *media]) == [None] * 3
     assert shopify.throttled == 0
 
 
 def test_further_pages_continue_where_the_first_ended(shopify: ShopifyServer, shop_client: ShopifyClient) -> None:
     product = shopify.shop.add_product("many", "Many", [f"sku-{number}" for number in range(230)])
-    shopify.shop.merchant_adds_media(product.id, picture("red"), "red.jpg")
     first = shop_client.query(documents.READ_PRODUCT, id=product.id)["product"]
     page = first["variants"]["pageInfo"]
     assert page["hasNextPage"]
     more = shop_client.query(documents.READ_PRODUCT_VARIANTS, id=product.id, after=page["endCursor"])["product"]
     skus = [node["sku"] for part in (first, more) for node in part["variants"]["nodes"]]
     assert skus == [f"sku-{number}" for number in range(230)]
-    cursor = first["media"]["pageInfo"]["endCursor"]
-    assert shop_client.query(documents.READ_PRODUCT_MEDIA, id=product.id, after=cursor)["product"]["media"] == {
-        "pageInfo": {"hasNextPage": False, "endCursor": None},
-        "nodes": [],
-    }
+    query = " OR ".join(f"sku:'{sku}'" for sku in skus)
+    found = shop_client.query(documents.FIND_PRODUCT, handle="many", skus=query)["bySku"]
+    more = shop_client.query(documents.FIND_VARIANTS, skus=query, after=found["pageInfo"]["endCursor"])["bySku"]
+    assert [node["sku"] for part in (found, more) for node in part["nodes"]] == skus
+    assert (found["pageInfo"]["hasNextPage"], more["pageInfo"]["hasNextPage"]) == (True, False)
 
 
 def test_user_errors_come_as_shopify_words_them(shop_client: ShopifyClient) -> None:
@@ -177,7 +181,7 @@ def test_a_file_that_is_not_ready_is_a_transient_refusal(shopify: ShopifyServer,
 def test_a_query_gets_over_a_passing_fault(shopify: ShopifyServer, shop_client: ShopifyClient, kind: str) -> None:
     options: dict[str, dict[str, Any]] = {"slow": {"seconds": 0.1}, "call": {"action": lambda _shop: None}}
     shopify.faults.inject("shop", kind, times=2, **options.get(kind, {}))
-    assert shop_client.query(documents.SHOP)["shop"]["myshopifyDomain"] == shopify.env()["SHOPIFY_SHOP"]
+    assert shop_client.query(documents.SHOP)["shop"]["name"] == "Sandbox"
     assert shopify.faults.pending == (1 if kind in ("slow", "call") else 0)
 
 
@@ -208,7 +212,7 @@ def test_a_mutation_whose_answer_is_lost_is_not_sent_again(
         ("access_denied", AccessDeniedError, "Give the app the access scope write_files"),
         ("http_401", AccessDeniedError, "Check SHOPIFY_ACCESS_TOKEN"),
         ("http_402", PermanentError, "The shop is frozen"),
-        ("http_403", AccessDeniedError, "forbids"),
+        ("http_403", AccessDeniedError, "forbids .*SHOPIFY_ACCESS_TOKEN"),
         ("http_423", PermanentError, "The shop is locked"),
     ],
 )
@@ -249,8 +253,8 @@ def test_a_bulk_query_reads_every_product_with_its_media(shopify: ShopifyServer,
     found = {root["id"]: (root, children) for root, children in group_children(lines)}
     assert {gid: [image["id"] for image in images] for gid, (_, images) in found.items()} == galleries
     root, children = found[list(galleries)[3]]
-    assert (root["handle"], root["title"], root["status"]) == ("ring-3", "Ring 3", "ACTIVE")
-    assert children[0]["image"]["width"] == 300
+    assert (root["handle"], root["title"]) == ("ring-3", "Ring 3")
+    assert children[0]["image"]["url"]
 
 
 def test_a_bulk_query_reads_every_variant_with_its_image(shopify: ShopifyServer, shop_client: ShopifyClient) -> None:

@@ -11,7 +11,7 @@ import pytest
 from image_assets.errors import AccessDeniedError, TransientError
 from image_assets.vendors.http import ATTEMPTS
 from image_assets.vendors.shopify.client import ShopifyClient, UnknownResultError, UserErrors
-from image_assets.vendors.shopify.uploads import stage
+from image_assets.vendors.shopify.uploads import StagedFile, stage
 from image_assets_tests.vendors.shopify.scripted import Answer, Scripted, data
 
 PARAMETERS = [{"name": name, "value": f"value of {name}"} for name in ("key", "policy", "x-goog-signature")]
@@ -44,10 +44,14 @@ def parts(headers: dict[str, str], body: bytes) -> list[tuple[str, str | None, s
     return found
 
 
+def staged(name: str, content: bytes, mime: str = "image/jpeg") -> StagedFile:
+    return StagedFile(name, mime, len(content), lambda: content)
+
+
 def test_files_are_uploaded_with_all_parameters_and_the_file_last(server: Scripted, client: ShopifyClient) -> None:
     server.answers = [targets(server, "a.jpg", "b.png")]
     server.files = {"/upload/a.jpg": [Answer(status=201)], "/upload/b.png": [Answer(status=201)]}
-    urls = stage(client, [("a.jpg", "image/jpeg", CONTENT), ("b.png", "image/png", b"png")])
+    urls = stage(client, [staged("a.jpg", CONTENT), staged("b.png", b"png", "image/png")])
     assert urls == ["https://storage.example/tmp/a.jpg", "https://storage.example/tmp/b.png"]
     assert server.seen[0]["variables"]["input"] == [
         {"resource": "IMAGE", "filename": "a.jpg", "mimeType": "image/jpeg", "httpMethod": "POST", "fileSize": "25600"},
@@ -69,10 +73,23 @@ def test_nothing_to_upload_asks_for_nothing(server: Scripted, client: ShopifyCli
     assert server.seen == []
 
 
+def test_one_file_is_in_memory_at_a_time(server: Scripted, client: ShopifyClient) -> None:
+    server.answers = [targets(server, "a", "b")]
+    server.files = {"/upload/a": [Answer(status=201)], "/upload/b": [Answer(status=201)]}
+    uploaded_when_read: list[int] = []
+
+    def read() -> bytes:
+        uploaded_when_read.append(len(server.uploads))
+        return CONTENT
+
+    stage(client, [StagedFile(name, "image/jpeg", len(CONTENT), read) for name in ("a", "b")])
+    assert uploaded_when_read == [0, 1]
+
+
 def test_targets_are_asked_for_250_at_a_time(server: Scripted, client: ShopifyClient) -> None:
     server.answers = [targets(server, *["a"] * 250), targets(server, *["a"] * 10)]
     server.files = {"/upload/a": [Answer(status=204)]}
-    assert len(stage(client, [("a", "image/jpeg", b"a")] * 260)) == 260
+    assert len(stage(client, [staged("a", b"a")] * 260)) == 260
     assert [len(request["variables"]["input"]) for request in server.seen] == [250, 10]
 
 
@@ -82,7 +99,7 @@ def test_an_upload_that_fails_for_a_while_is_repeated_whole(
 ) -> None:
     server.answers = [targets(server, "a")]
     server.files = {"/upload/a": [bad, bad, Answer(status=201)]}
-    stage(client, [("a", "image/jpeg", CONTENT)])
+    stage(client, [staged("a", CONTENT)])
     assert [parts(headers, body)[-1][-1] for _, headers, body in server.uploads] == [CONTENT] * 3
 
 
@@ -90,7 +107,7 @@ def test_an_upload_that_never_succeeds_is_a_transient_error(server: Scripted, cl
     server.answers = [targets(server, "a")]
     server.files = {"/upload/a": [Answer(status=503)]}
     with pytest.raises(TransientError, match=f"^POST {server.url}: HTTP 503"):
-        stage(client, [("a", "image/jpeg", CONTENT)])
+        stage(client, [staged("a", CONTENT)])
     assert len(server.uploads) == ATTEMPTS
 
 
@@ -98,20 +115,20 @@ def test_an_upload_that_the_storage_refuses_is_not_repeated(server: Scripted, cl
     server.answers = [targets(server, "a")]
     server.files = {"/upload/a": [Answer(b"<Error><Code>AccessDenied</Code></Error>", 403)]}
     with pytest.raises(AccessDeniedError):
-        stage(client, [("a", "image/jpeg", CONTENT)])
+        stage(client, [staged("a", CONTENT)])
     assert len(server.uploads) == 1
 
 
 def test_lost_targets_are_asked_for_again(server: Scripted, client: ShopifyClient) -> None:
     server.answers = [Answer(drop=True), Answer(status=502), targets(server, "a")]
     server.files = {"/upload/a": [Answer(status=201)]}
-    assert len(stage(client, [("a", "image/jpeg", b"a")])) == 1
+    assert len(stage(client, [staged("a", b"a")])) == 1
 
 
 def test_targets_that_stay_lost_are_an_error(server: Scripted, client: ShopifyClient) -> None:
     server.answers = [Answer(status=502)]
     with pytest.raises(UnknownResultError):
-        stage(client, [("a", "image/jpeg", b"a")])
+        stage(client, [staged("a", b"a")])
     assert len(server.seen) == ATTEMPTS
 
 
@@ -119,4 +136,4 @@ def test_a_name_that_shopify_does_not_accept_is_told(server: Scripted, client: S
     errors: list[dict[str, Any]] = [{"field": ["input", "0", "filename"], "message": "Filename is invalid"}]
     server.answers = [data({"stagedUploadsCreate": {"stagedTargets": [], "userErrors": errors}})]
     with pytest.raises(UserErrors, match=r"stagedUploadsCreate: input\.0\.filename: Filename is invalid"):
-        stage(client, [("?", "image/jpeg", b"a")])
+        stage(client, [staged("?", b"a", "image/jpeg")])
