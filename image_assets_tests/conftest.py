@@ -34,6 +34,8 @@ _OURS = (
     "REQUESTS_",
     "DATABASE_",
     "DEALS_",
+    "PLYTIX_",
+    "MARKETPLACE_",
     "FRAMES_",
     "ALERT_",
     "CATALOG_",
