@@ -100,13 +100,13 @@ class ImageProgress:
         return f"✅: {done:,} ⏭️: {skipped:,} ❌: {failed:,} 🖼️: {self._variants:,}"
 
 
-class GroupProgress:
-    """A progress bar over product groups, with how they ended."""
+class ItemProgress:
+    """A progress bar over items, with how they ended."""
 
-    def __init__(self, *, hidden: bool = False) -> None:
+    def __init__(self, description: str, *, hidden: bool = False) -> None:
         self._counts = dict.fromkeys(Status, 0)
         self._progress = Progress(
-            TextColumn("Syncing groups:"),
+            TextColumn("{task.description}:"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -114,7 +114,7 @@ class GroupProgress:
             console=err,
             disable=hidden,
         )
-        self._task = self._progress.add_task("groups", total=None, counters="")
+        self._task = self._progress.add_task(description, total=None, counters="")
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -126,11 +126,11 @@ class GroupProgress:
         self._progress.stop()
 
     def start(self, total: int) -> None:
-        """Say how many groups there are."""
+        """Say how many items there are."""
         self._progress.update(self._task, total=total)
 
     def add(self, outcome: Outcome) -> None:
-        """Count one group."""
+        """Count one item."""
         self._counts[outcome.status] += 1
         shown = " ".join(f"{status.value}: {count:,}" for status, count in self._counts.items())
         self._progress.update(self._task, advance=1, counters=shown)

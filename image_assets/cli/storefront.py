@@ -12,7 +12,7 @@ from rich.text import Text
 from image_assets.cli.common import (
     EXIT_SOME_FAILED,
     EXIT_UNUSABLE,
-    GroupProgress,
+    ItemProgress,
     JsonOption,
     err,
     make_table,
@@ -76,7 +76,7 @@ def sync(
     if save_plan and not dry_run:
         raise typer.BadParameter("--save-plan goes with --dry-run.")
     request = SyncRequest(None if all_groups else wanted, _mode(plans, mode), workers, incremental, dry_run, plans)
-    progress = GroupProgress(hidden=json)
+    progress = ItemProgress("Syncing groups", hidden=json)
     with ExitStack() as shown:  # once there is something to do: an error before that is one sentence
 
         def start(total: int) -> None:

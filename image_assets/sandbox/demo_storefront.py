@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from rich.console import Console
 
-from image_assets.cli.common import GroupProgress
+from image_assets.cli.common import ItemProgress
 from image_assets.parallel import parallel_map
 from image_assets.sandbox.sample_storefront import (
     EXPECTED_GROUPS,
@@ -61,7 +61,7 @@ def _shown_keys(result: GroupResult) -> Iterator[str]:
 
 def run_storefront_pass(settings: Settings) -> StorefrontPass:
     """Sync the whole catalog."""
-    with GroupProgress() as progress:
+    with ItemProgress("Syncing groups") as progress:
         run = run_sync(
             settings,
             SyncRequest(None),

@@ -10,7 +10,7 @@ import pytest
 from image_assets.errors import InputError
 from image_assets.storefront.model import LedgerEntry, Mode
 from image_assets.storefront.plan import Association, MediaPlan, Renewal, Upload
-from image_assets.storefront.planfile import VERSION, load_plans, plan_as_dict, save_plans
+from image_assets.storefront.planfile import load_plans, plan_as_dict, save_plans
 from image_assets_tests.storefront.pure_shop import PureShop
 from image_assets_tests.storefront.test_plan import FOUR, plan_for
 
@@ -47,7 +47,7 @@ def test_the_file_is_readable_and_nothing_is_left_beside_it(tmp_path: Path) -> N
     save_plans(path, [EVERYTHING])
     text = path.read_text(encoding="utf-8")
     assert "AA \N{EM DASH} 1" in text
-    assert json.loads(text)["version"] == VERSION
+    assert json.loads(text)["version"] == 1
     assert [found.name for found in tmp_path.iterdir()] == ["plan.json"]
 
 
@@ -78,7 +78,7 @@ def test_a_file_that_can_not_be_written_is_named(tmp_path: Path, name: str) -> N
 def test_another_version_is_named(tmp_path: Path, version: object) -> None:
     path = tmp_path / "plan.json"
     path.write_text(json.dumps({"version": version, "plans": []}))
-    with pytest.raises(InputError, match=rf"has version {version}, not {VERSION}\.") as caught:
+    with pytest.raises(InputError, match=rf"has version {version}, not {1}\.") as caught:
         load_plans(path)
     assert "--save-plan" in caught.value.hint
 
@@ -98,6 +98,6 @@ def test_another_version_is_named(tmp_path: Path, version: object) -> None:
 def test_a_plan_with_a_wrong_part_is_no_plan_file(tmp_path: Path, change: dict[str, object]) -> None:
     path = tmp_path / "plan.json"
     plan = json.loads(json.dumps(plan_as_dict(EVERYTHING))) | change
-    path.write_text(json.dumps({"version": VERSION, "plans": [plan]}))
+    path.write_text(json.dumps({"version": 1, "plans": [plan]}))
     with pytest.raises(InputError, match=r"is not a plan file \(ValidationError\)"):
         load_plans(path)
