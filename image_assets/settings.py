@@ -1,8 +1,8 @@
 """Every setting of the project, validated, in one place: the only reader of the environment.
 
-Here: names, defaults, validation, and the sandbox's addresses as a fallback. Not here: clients made from settings
-(``stores/``, ``vendors/``). An area asks for what it needs with `Settings.require`, so that a missing setting stops
-only the area that needs it, with a sentence that names the variable.
+Here: names, defaults and validation. Not here: where values come from (``settings_sources.py``), clients made from
+settings (``stores/``, ``vendors/``). An area asks for what it needs with `Settings.require`, so that a missing setting
+stops only the area that needs it, with a sentence that names the variable.
 
 Order of precedence: with ``IMAGE_ASSETS_ENV=sandbox`` and without an ``AWS_ENDPOINT_URL`` of your own, the addresses of
 the running sandbox; then environment variables; then the clone's ``.env`` file. Production never reads the sandbox's.
@@ -10,21 +10,45 @@ the running sandbox; then environment variables; then the clone's ``.env`` file.
 
 from __future__ import annotations
 
-import fcntl
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic.fields import FieldInfo
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from image_assets.errors import SettingsError
 from image_assets.paths import checkout_root, default_state_dir
 from image_assets.redaction import register_secret
+from image_assets.settings_sources import (
+    PLYTIX_ACCOUNT,
+    AccountsSource,
+    SandboxSource,
+    read_sandbox_env,
+    sandbox_file,
+)
+
+__all__ = [
+    "PlytixAccount",
+    "Settings",
+    "load_settings",
+    "no_sandbox_error",
+    "read_sandbox_env",
+    "sandbox_file",
+    "settings_for",
+    "variable_name",
+]
 
 # Pillow refuses to open an image of more than twice its MAX_IMAGE_PIXELS (PIL.Image, 2 x 89,478,485).
 PILLOW_PIXEL_CEILING = 178_956_970
@@ -32,60 +56,13 @@ PILLOW_PIXEL_CEILING = 178_956_970
 DEFAULT_MAX_IMAGE_PIXELS = 89_478_485
 
 
-def sandbox_file(state_dir: Path) -> Path:
-    """Where a running sandbox records its addresses (a JSON object of environment variables)."""
-    return state_dir / "sandbox" / "env.json"
+class PlytixAccount(BaseModel):
+    """The credentials of a further Plytix account."""
 
+    model_config = ConfigDict(frozen=True)
 
-def read_sandbox_env(state_dir: Path) -> dict[str, str] | None:
-    """The environment of the sandbox that runs on ``state_dir``, or None when none is running there.
-
-    The sandbox holds a lock as long as its process lives: a recorded process id may be another process's by now.
-    """
-    record = sandbox_file(state_dir)
-    try:
-        recorded = json.loads(record.read_text(encoding="utf-8"))
-        lock = record.with_name("lock").open("rb")
-    except FileNotFoundError:
-        return None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return {str(name): str(value) for name, value in recorded["env"].items()}
-    return None
-
-
-_NEVER_BESIDE_A_SANDBOX = (
-    *("AWS_SESSION_TOKEN", "DATABASE_URL", "CATALOG_DATABASE_URL"),
-    *("MEDIA_S3_BUCKET", "SHOPIFY_SHOP", "SHOPIFY_ACCESS_TOKEN", "SHOPIFY_BASE_URL"),
-)
-
-
-class _SandboxSource(PydanticBaseSettingsSource):
-    """The running sandbox's addresses, unless the environment names an endpoint of its own.
-
-    They come as one set and before the environment: a bucket name left over in the shell must not meet the sandbox's
-    endpoint.
-    """
-
-    def __init__(self, settings_cls: type[BaseSettings], *others: PydanticBaseSettingsSource) -> None:
-        super().__init__(settings_cls)
-        self._others = others
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        # Abstract in pydantic-settings, which calls it from its own __call__ only; ours replaces that.
-        raise NotImplementedError("values are produced for all fields at once in __call__")
-
-    def __call__(self) -> dict[str, Any]:
-        known: dict[str, Any] = {}
-        for source in reversed(self._others):
-            known |= source()
-        if known.get("IMAGE_ASSETS_ENV", "sandbox") != "sandbox" or known.get("AWS_ENDPOINT_URL"):
-            return {}
-        found = read_sandbox_env(Path(known.get("IMAGE_ASSETS_STATE_DIR") or default_state_dir()))
-        # What the sandbox does not have, the shell's must not stand in for: its session token, or its database.
-        return {**dict.fromkeys(_NEVER_BESIDE_A_SANDBOX), **found} if found else {}
+    key: SecretStr | None = None
+    password: SecretStr | None = None
 
 
 class Settings(BaseSettings):
@@ -138,6 +115,22 @@ class Settings(BaseSettings):
     storefront_log_dir: Path | None = Field(None, validation_alias="STOREFRONT_LOG_DIR")
     catalog_query: str = Field("", validation_alias="CATALOG_QUERY")
 
+    plytix_api_key: SecretStr | None = Field(None, validation_alias="PLYTIX_API_KEY")
+    plytix_api_password: SecretStr | None = Field(None, validation_alias="PLYTIX_API_PASSWORD")
+    plytix_accounts: dict[str, PlytixAccount] = Field(
+        default_factory=dict[str, PlytixAccount], validation_alias="PLYTIX_ACCOUNTS"
+    )
+    plytix_base_url: str | None = Field(None, validation_alias="PLYTIX_BASE_URL")
+    plytix_auth_url: str | None = Field(None, validation_alias="PLYTIX_AUTH_URL")
+    # The limits of a plan that were seen in an account (Plytix publishes none).
+    plytix_per_10_s: int = Field(20, ge=1, le=100_000, validation_alias="PLYTIX_PER_10_S")
+    plytix_per_hour: int = Field(5_000, ge=1, le=10_000_000, validation_alias="PLYTIX_PER_HOUR")
+    # Spec 03: "amazon_images (MediaGallery)".
+    marketplace_gallery: str = Field("amazon_images", min_length=1, validation_alias="MARKETPLACE_GALLERY")
+    marketplace_workers: int = Field(4, ge=1, le=32, validation_alias="MARKETPLACE_WORKERS")
+    marketplace_same_bytes: bool = Field(False, validation_alias="MARKETPLACE_SAME_BYTES")
+    image_hosts: str = Field("", validation_alias="IMAGE_HOSTS")
+
     max_image_pixels: int = Field(
         DEFAULT_MAX_IMAGE_PIXELS, ge=1, le=PILLOW_PIXEL_CEILING, validation_alias="MAX_IMAGE_PIXELS"
     )
@@ -152,8 +145,9 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings passes it
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The running sandbox where it applies, the environment, ``.env``."""
-        sandbox = _SandboxSource(settings_cls, env_settings, dotenv_settings)
-        return (init_settings, sandbox, env_settings, dotenv_settings)
+        sandbox = SandboxSource(settings_cls, env_settings, dotenv_settings)
+        accounts = AccountsSource(settings_cls, env_settings, dotenv_settings)
+        return (init_settings, sandbox, env_settings, dotenv_settings, accounts)
 
     @model_validator(mode="before")
     @classmethod
@@ -162,6 +156,17 @@ class Settings(BaseSettings):
         common = values.get("AWS_S3_BUCKET")
         deals = values.get("S3_BUCKET_NAME") or common
         return {**values, "S3_BUCKET_NAME": deals, "MEDIA_S3_BUCKET": values.get("MEDIA_S3_BUCKET") or common or deals}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accounts(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Gather the credentials of further Plytix accounts."""
+        accounts: dict[str, dict[str, Any]] = {}
+        for name, value in values.items():
+            found = PLYTIX_ACCOUNT.fullmatch(name)
+            if found:
+                accounts.setdefault(found["account"].lower(), {})[found["part"].lower()] = value
+        return {**values, "PLYTIX_ACCOUNTS": accounts}
 
     @field_validator("state_dir")
     @classmethod
@@ -191,10 +196,16 @@ class Settings(BaseSettings):
 
     def model_post_init(self, _context: Any, /) -> None:
         """Register every secret for redaction, before anything can print it."""
-        for name in type(self).model_fields:
-            value = getattr(self, name)
+        values = [getattr(self, name) for name in type(self).model_fields]
+        values += [part for account in self.plytix_accounts.values() for part in (account.key, account.password)]
+        for value in values:
             if isinstance(value, SecretStr):
                 register_secret(value.get_secret_value())
+
+    @property
+    def allowed_image_hosts(self) -> tuple[str, ...]:
+        """The hosts that images may be fetched from (``IMAGE_HOSTS``, with commas); any public one when empty."""
+        return tuple(filter(None, (host.strip() for host in self.image_hosts.split(","))))
 
     @cached_property
     def frames_location(self) -> str:
@@ -248,27 +259,58 @@ class Settings(BaseSettings):
         Raises:
             SettingsError: no sandbox is running, or the address does not belong to the environment.
         """
-        url = self.shopify_base_url
+        self._guard("SHOPIFY_BASE_URL", self.shopify_base_url, f"the shop is {self.shopify_shop or 'not set'}")
+
+    def require_plytix(self) -> None:
+        """Guard every Plytix client, as `require_shopify` does for Shopify.
+
+        Raises:
+            SettingsError: no sandbox is running, or an address does not belong to the environment.
+        """
+        self._guard("PLYTIX_BASE_URL", self.plytix_base_url, "PLYTIX_BASE_URL is not set")
+        self._guard("PLYTIX_AUTH_URL", self.plytix_auth_url, "PLYTIX_AUTH_URL is not set")
+
+    def _guard(self, variable: str, url: str | None, without: str) -> None:
+        """Keep sandbox and production apart; ``without`` says what an address that is not set means."""
         if self.environment == "production":
             if url and _is_loopback(url):
                 raise SettingsError(
-                    f"SHOPIFY_BASE_URL is {url}, a stand-in on this machine, but IMAGE_ASSETS_ENV is production.",
-                    hint="Unset SHOPIFY_BASE_URL, or set IMAGE_ASSETS_ENV=sandbox.",
+                    f"{variable} is {url}, a stand-in on this machine, but IMAGE_ASSETS_ENV is production.",
+                    hint=f"Unset {variable}, or set IMAGE_ASSETS_ENV=sandbox.",
                 )
             return
         if not url and not self.aws_endpoint_url:
             raise no_sandbox_error()
         if not url or not _is_loopback(url):
             raise SettingsError(
-                f"IMAGE_ASSETS_ENV is sandbox, but the shop is {url or self.shopify_shop or 'not set'}, which is not "
-                "on this machine.",
-                hint="Set IMAGE_ASSETS_ENV=production to work on it, or SHOPIFY_BASE_URL to a stand-in.",
+                f"IMAGE_ASSETS_ENV is sandbox, but {f'{variable} is {url}' if url else without}, which is not on this "
+                "machine.",
+                hint=f"Set IMAGE_ASSETS_ENV=production to work on it, or {variable} to a stand-in.",
             )
+
+    def plytix_credentials(self, account: str = "") -> tuple[str, SecretStr]:
+        """Key and password of a Plytix account, by its alias; empty for the one of ``PLYTIX_API_KEY``.
+
+        Raises:
+            SettingsError: one of them is not set; the message names the variable and the accounts there are.
+        """
+        if not account:
+            self.require("plytix_api_password")
+            return self.require("plytix_api_key"), self.plytix_api_password or SecretStr("")
+        found = self.plytix_accounts.get(account.lower())
+        if found is not None and found.key and found.password:
+            return found.key.get_secret_value(), found.password
+        missing = "KEY" if found is None or not found.key else "PASSWORD"
+        known = ", ".join(sorted(self.plytix_accounts)) or "none"
+        raise SettingsError(
+            f"PLYTIX_{account.upper()}_API_{missing} is not set.",
+            hint=f"Set it, or name one of the accounts there are: {known}.",
+        )
 
 
 _SANDBOX_PROVIDES = {
     *("s3_bucket", "requests_s3_bucket", "media_s3_bucket", "sqs_queue_url", "database_url", "catalog_database_url"),
-    *("shopify_shop", "shopify_access_token"),
+    *("shopify_shop", "shopify_access_token", "plytix_api_key", "plytix_api_password"),
 }
 
 _HINTS = {
@@ -277,6 +319,8 @@ _HINTS = {
     "catalog_database_url": "Set it to the database of nav_items, e.g. mysql+pymysql://user:password@host/catalog.",
     "shopify_shop": "Set it to the shop's own domain, e.g. my-shop.myshopify.com.",
     "shopify_access_token": "Set it to an Admin API access token of the shop (shpat_...).",
+    "plytix_api_key": "Set it to an API key of the account (Plytix, Settings, API credentials).",
+    "plytix_api_password": "Set it to the password that belongs to PLYTIX_API_KEY.",
     "sqs_queue_url": "Set it to the URL of the request queue.",
     "database_url": "Set it to the project's own PostgreSQL, e.g. postgresql+psycopg://user:password@host/image_assets.",
 }

@@ -363,3 +363,55 @@ def test_a_shop_on_this_machine_and_production_do_not_meet() -> None:
     with pytest.raises(SettingsError, match="No sandbox is running"):
         Settings.model_validate({"SHOPIFY_SHOP": "s.myshopify.com"}).require_shopify()
     Settings.model_validate({"SHOPIFY_BASE_URL": "http://127.0.0.1:1"}).require_shopify()
+
+
+# --- Plytix accounts
+
+
+def test_further_plytix_accounts_are_found_by_their_alias(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLYTIX_API_KEY", "key-of-the-first")
+    monkeypatch.setenv("PLYTIX_API_PASSWORD", "password-of-the-first")
+    monkeypatch.setenv("PLYTIX_OUTLET_EU_API_KEY", "key-of-the-outlet")
+    monkeypatch.setenv("PLYTIX_OUTLET_EU_API_PASSWORD", "password-of-the-outlet")
+    settings = load_settings()
+    key, password = settings.plytix_credentials()
+    assert (key, password.get_secret_value()) == ("key-of-the-first", "password-of-the-first")
+    key, password = settings.plytix_credentials("Outlet_EU")
+    assert (key, password.get_secret_value()) == ("key-of-the-outlet", "password-of-the-outlet")
+    assert redact("key-of-the-outlet password-of-the-outlet") == f"{MASK} {MASK}"
+    assert "of-the-outlet" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("env", "account", "said"),
+    [
+        ({}, "outlet", r"PLYTIX_OUTLET_API_KEY is not set\. .* accounts there are: none"),
+        ({"PLYTIX_OUTLET_API_KEY": "a-key"}, "outlet", r"PLYTIX_OUTLET_API_PASSWORD is not set"),
+        ({"PLYTIX_OUTLET_API_PASSWORD": "secret"}, "outlet", r"PLYTIX_OUTLET_API_KEY is not set"),
+        ({"PLYTIX_EU_API_KEY": "a", "PLYTIX_EU_API_PASSWORD": "b"}, "outlet", r"accounts there are: eu\."),
+        ({"IMAGE_ASSETS_ENV": "production", "PLYTIX_API_KEY": "a-key"}, "", r"PLYTIX_API_PASSWORD is not set"),
+    ],
+)
+def test_a_missing_account_is_named_by_its_variable(env: dict[str, str], account: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        settings_for(env).plytix_credentials(account)
+
+
+def test_a_sandbox_never_talks_to_plytix_and_production_never_to_a_stand_in() -> None:
+    local = {"PLYTIX_BASE_URL": "http://127.0.0.1:1", "PLYTIX_AUTH_URL": "http://127.0.0.1:2"}
+    settings_for(local).require_plytix()
+    settings_for({"IMAGE_ASSETS_ENV": "production"}).require_plytix()
+    with pytest.raises(SettingsError, match="stand-in on this machine"):
+        settings_for({**local, "IMAGE_ASSETS_ENV": "production"}).require_plytix()
+    with pytest.raises(
+        SettingsError, match=r"PLYTIX_AUTH_URL is https://auth\.plytix\.com, which is not on this machine"
+    ):
+        settings_for({**local, "PLYTIX_AUTH_URL": "https://auth.plytix.com"}).require_plytix()
+
+
+def test_image_hosts_are_a_list_with_commas() -> None:
+    assert settings_for({"IMAGE_HOSTS": " a.example , *.b.example,"}).allowed_image_hosts == (
+        "a.example",
+        "*.b.example",
+    )
+    assert settings_for({}).allowed_image_hosts == ()

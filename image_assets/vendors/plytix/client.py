@@ -14,7 +14,7 @@ import base64
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 import stamina
@@ -27,8 +27,13 @@ from image_assets.vendors.plytix.limits import RateLimits, RateWindows, shared_w
 from image_assets.vendors.plytix.tokens import Credentials, Tokens, shared_tokens
 from image_assets.vendors.plytix.transport import Call, Transport, may_repeat
 
+if TYPE_CHECKING:
+    from image_assets.settings import Settings
+
 __all__ = ["Asset", "Attribute", "Credentials", "PlytixClient", "Product", "RateLimits", "RefusedError", "SettingNames"]
 
+BASE_URL = "https://pim.plytix.com"
+AUTH_URL = "https://auth.plytix.com"
 # Plytix fetches an image while we wait for the answer to our request to do so.
 READ_TIMEOUT_S = 60.0
 # A full 10 s window and retries of it pass within this; an exhausted hour does not, and nobody should sleep it away.
@@ -87,6 +92,19 @@ class PlytixClient:
     def account_id(self) -> str:
         """A name for the account in tables: the same for the same address and key, which it does not tell."""
         return self._account_id
+
+    @classmethod
+    def from_settings(cls, settings: Settings, account: str = "") -> Self:
+        """A client of the account with an alias; of ``PLYTIX_API_KEY`` without one. Raises SettingsError."""
+        settings.require_plytix()
+        key, password = settings.plytix_credentials(account)
+        return cls(
+            settings.plytix_base_url or BASE_URL,
+            settings.plytix_auth_url or AUTH_URL,
+            Credentials(key, password),
+            RateLimits(settings.plytix_per_10_s, settings.plytix_per_hour),
+            names=SettingNames.of_account(account) if account else SettingNames(),
+        )
 
     @property
     def requests(self) -> Counter[str]:
