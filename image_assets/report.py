@@ -19,7 +19,7 @@ from image_assets.redaction import redact
 TURNED_AWAY = frozenset(
     {
         *("unreachable", "unavailable", "access_denied", "settings", "bad_url"),
-        *("forbidden", "no_shop", "redirect", "shop_frozen", "shop_locked", "no_bucket"),
+        *("forbidden", "no_shop", "redirect", "shop_frozen", "shop_locked", "no_bucket", "no_gallery", "throttled"),
     }
 )
 

@@ -6,19 +6,23 @@ needs). Not here: any area's assets, and the servers they work with.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
 import pytest
 from dagster import AssetCheckEvaluation, TableMetadataValue
+from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
+from dagster._core.definitions.automation_tick_evaluation_context import AutomationTickEvaluationContext
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from image_assets.build import build_definitions
 from image_assets.orchestration.partitions import range_tags
+from image_assets.orchestration.resources import default_resources
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,72 @@ class Dagster:
             if event.is_step_up_for_retry:
                 break
         return Run(run.run_id, any(event.is_job_success for event in events), events)
+
+
+@dataclass
+class Daemon:
+    """An area's automation sensor, evaluated as the asset daemon does it, backfills included."""
+
+    dagster: Dagster
+    sensor: str
+    cursor: AssetDaemonCursor = field(default_factory=AssetDaemonCursor.empty)
+
+    def tick(self) -> list[dict[str, set[str]]]:
+        """What is launched: for each run or backfill, partitions by asset."""
+        sensor = self.dagster.definitions.resolve_sensor_def(self.sensor)
+        assert isinstance(sensor, dg.AutomationConditionSensorDefinition)
+        evaluation = AutomationTickEvaluationContext(
+            evaluation_id=self.cursor.evaluation_id + 1,
+            instance=self.dagster.instance,
+            asset_graph=self.dagster.definitions.resolve_asset_graph(),
+            cursor=self.cursor,
+            materialize_run_tags=sensor.run_tags,
+            observe_run_tags={},
+            auto_observe_asset_keys=set(),
+            asset_selection=sensor.asset_selection,
+            logger=logging.getLogger(__name__),
+            emit_backfills=sensor.emit_backfills,
+        )
+        requests, self.cursor, _ = evaluation.evaluate()
+        return [_launched(request) for request in requests]
+
+
+def _launched(request: dg.RunRequest) -> dict[str, set[str]]:
+    """Partitions by asset of a run or a backfill."""
+    subset = request.asset_graph_subset
+    if subset is None:
+        return {key.path[-1]: {str(request.partition_key)} for key in request.asset_selection or ()}
+    return {
+        key.path[-1]: set(partitions.get_partition_keys())
+        for key, partitions in subset.partitions_subsets_by_asset_key.items()
+    }
+
+
+@dataclass
+class FileSensor:
+    """A sensor of request files, ticking as the daemon has it tick."""
+
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    name: str
+    cursor: str | None = None
+
+    def tick(self) -> list[tuple[str, str]]:
+        """Evaluate once, keep the cursor and the new partitions; returns run keys and partitions."""
+        resources = default_resources()
+        with dg.build_sensor_context(
+            instance=self.instance,
+            instance_ref=self.instance.get_ref(),
+            definitions=self.definitions,
+            resources={name: resources[name] for name in ("settings", "objects")},
+            cursor=self.cursor,
+        ) as context:
+            data = self.definitions.resolve_sensor_def(self.name).evaluate_tick(context)
+        assert bool(data.run_requests) is not bool(data.skip_message)
+        self.cursor = data.cursor
+        for added in data.dynamic_partitions_requests or ():
+            self.instance.add_dynamic_partitions(added.partitions_def_name, list(added.partition_keys))
+        return [(str(request.run_key), str(request.partition_key)) for request in data.run_requests or ()]
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ Here: partitions and frames in, metadata and check results out. Not here: any ru
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from threading import Lock
 
 import dagster as dg
@@ -16,7 +16,7 @@ from image_assets.deals.apply import ApplyOptions, ImageResult, apply_work
 from image_assets.deals.frames import INVENTORY, PLAN, REQUEST_RESULTS, RESULTS, frame_context
 from image_assets.deals.functions import layout_from
 from image_assets.deals.model import DealPlan, ImageRef, Layout
-from image_assets.deals.partitions import deal_prefix, deal_request, request_key
+from image_assets.deals.partitions import REQUEST_FILES, deal_prefix, deal_request
 from image_assets.deals.plan import make_plan
 from image_assets.deals.requests import read_requests
 from image_assets.deals.service import audit, generate, sample_of, verify_sizes
@@ -31,7 +31,7 @@ from image_assets.orchestration.metadata import (
     report_metadata,
     table,
 )
-from image_assets.orchestration.partitions import first_run_id, follows_parents
+from image_assets.orchestration.partitions import first_run_id, follows_parents, run_footer
 from image_assets.orchestration.resources import FrameStoreResource, ObjectStoreResource, SettingsResource
 from image_assets.report import Outcome, Report, Status
 from image_assets.settings import Settings
@@ -73,13 +73,8 @@ class Workplace:
 
     def footer(self, context: dg.AssetExecutionContext, counts: dict[str, int], **parents: str) -> Footer:
         """The footer of a frame written by this run; ``parents`` are frame ids by noun."""
-        return Footer(
-            run_id=first_run_id(context),
-            observed_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            parents={f"{GROUP}/{noun}": frame_id for noun, frame_id in parents.items()},
-            context=frame_context(self.layout),
-            counts=counts,
-        )
+        named = {f"{GROUP}/{noun}": frame_id for noun, frame_id in parents.items()}
+        return run_footer(context, counts, parents=named, content=frame_context(self.layout))
 
 
 @dg.asset(
@@ -345,7 +340,7 @@ def variant_requests(
     with dagster_failures():
         work = Workplace.open(settings, objects, frames)
         bucket = objects.requests(work.settings)
-        file = bucket.get(request_key(partition))
+        file = bucket.get(REQUEST_FILES.key(partition))
         requests = read_requests(file.body.splitlines(keepends=True), bucket.url(file.key))
         options = ApplyOptions(work.settings.deals_workers, work.settings.max_image_pixels, sheet.add)
         results = list(generate(work.store, work.layout, requests, options))

@@ -21,7 +21,12 @@ _READERS = 16
 
 def footer_counts(store: FrameStore, kind: FrameType, name: str, partitions: Sequence[str]) -> Mapping[str, int]:
     """A footer count by partition, for the partitions that have a frame."""
-    return {partition: counts.get(name, 0) for partition, counts in all_counts(store, kind, partitions).items()}
+    return counts_of(all_counts(store, kind, partitions), name)
+
+
+def counts_of(counts: Mapping[str, Mapping[str, int]], name: str) -> Mapping[str, int]:
+    """One of all counts by partition."""
+    return {partition: found.get(name, 0) for partition, found in counts.items()}
 
 
 def all_counts(store: FrameStore, kind: FrameType, partitions: Sequence[str]) -> Mapping[str, Mapping[str, int]]:

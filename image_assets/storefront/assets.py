@@ -8,12 +8,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace as dataclass_replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import dagster as dg
 
 from image_assets.errors import ImageAssetsError, NotFoundError
-from image_assets.orchestration.failures import dagster_failures, transient_retries
+from image_assets.orchestration.failures import dagster_failures, raise_if_turned_away, transient_retries
 from image_assets.orchestration.metadata import (
     SAMPLE_ROWS,
     count_metadata,
@@ -21,7 +21,7 @@ from image_assets.orchestration.metadata import (
     report_metadata,
     table,
 )
-from image_assets.orchestration.partitions import first_run_id, follows_parents
+from image_assets.orchestration.partitions import follows_parents, record_partitions, report_written, run_footer
 from image_assets.orchestration.resources import (
     DatabaseResource,
     FrameStoreResource,
@@ -88,16 +88,6 @@ def open_desk(
         engine.dispose()
 
 
-def footer(context: dg.AssetExecutionContext, counts: dict[str, int], **parents: str) -> Footer:
-    """The footer of a frame written by this run; ``parents`` are frame ids by noun."""
-    return Footer(
-        run_id=first_run_id(context),
-        observed_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        parents={f"{GROUP}/{noun}": frame_id for noun, frame_id in parents.items()},
-        counts=counts,
-    )
-
-
 def read_groups(
     context: dg.AssetExecutionContext, settings: Settings
 ) -> tuple[list[ProductGroup], list[ImageAssetsError]]:
@@ -147,25 +137,11 @@ def sku_images(
                 errors.append(images)
             else:
                 written[group.id] = _write_images(context, desk.frames, group, images)
-        if errors:
-            report_written(context, SKU_IMAGES_KEY, written)
-            # One that may pass is worth the retry, whatever else is wrong.
-            raise next((error for error in errors if not error.permanent), errors[0])
-        for key, metadata in written.items():
-            context.add_asset_metadata(metadata, partition_key=key)
+        record_partitions(context, SKU_IMAGES_KEY, written, errors)
         requests = desk.work.observer.store.requests
         return dg.MaterializeResult(
             metadata={"list_requests": requests["ListObjectsV2"], "header_requests": requests["GetObject"]}
         )
-
-
-def report_written(
-    context: dg.AssetExecutionContext, asset: dg.AssetKey, written: dict[str, dict[str, dg.MetadataValue]]
-) -> None:
-    """Record the partitions that a step has written although it is about to fail, which loses the events it logged."""
-    for key, metadata in written.items():
-        done = dg.AssetMaterialization(asset, partition=key, metadata=metadata)
-        context.instance.report_runless_asset_event(done)
 
 
 def _write_images(
@@ -177,7 +153,7 @@ def _write_images(
         "images": sum(len(item.images) for item in images),
         "rejected_images": sum(len(item.rejected) for item in images),
     }
-    described = dataclass_replace(footer(context, counts), context=storefront_frames.group_context(group))
+    described = run_footer(context, counts, content=storefront_frames.group_context(group))
     store.write(SKU_IMAGES, group.id, storefront_frames.image_columns(images), described)
     metadata = count_metadata(counts) | {"dagster/uri": dg.MetadataValue.text(store.url(SKU_IMAGES, group.id))}
     rows = [(image.key, f"{image.width}x{image.height}") for item in images for image in item.images]
@@ -224,9 +200,8 @@ def media_plan(
             if (
                 result.plan is not None or result.outcome.permanent
             ):  # else what an earlier run planned may still be good
-                described = footer(
-                    context, result.plan.changes if result.plan else {}, sku_images=frame.footer.frame_id
-                )
+                counts = result.plan.changes if result.plan else {}
+                described = run_footer(context, counts, parents={SKU_IMAGES.asset: frame.footer.frame_id})
                 written[key] = _write_plan(desk.frames, result, config.mode, described)
         passing = next((outcome for outcome in report.failures if not outcome.permanent), None)
         if passing is not None:
@@ -295,7 +270,8 @@ def shopify_media(
                 options = options_from(desk.settings, plan.mode)
                 result = sync_group(desk.work, group, images, options, plans={key: plan})
             results.append(result)
-            counts = write_media(desk.frames, result, footer(context, {}, media_plan=plan_frame.footer.frame_id))
+            described = run_footer(context, parents={MEDIA_PLAN.asset: plan_frame.footer.frame_id})
+            counts = write_media(desk.frames, result, described)
             context.add_asset_metadata(media_metadata(desk, result, counts), partition_key=key)
         raise_if_turned_away(Report(result.outcome for result in results))
         groups = context.instance.get_dynamic_partitions("product_group")
@@ -316,13 +292,6 @@ def run_metadata(desk: Desk, results: list[GroupResult], seconds: float) -> dict
         **{f"run_{name}": dg.MetadataValue.float(float(value)) for name, value in metrics.items()},
         **{f"log_{path.name.rsplit('_', 2)[0]}": dg.MetadataValue.path(str(path)) for path in logs},
     }
-
-
-def raise_if_turned_away(report: Report) -> None:
-    """Raises Failure when no group could be tried, as a whole system is down, denied or not set up."""
-    first = report.turned_away
-    if first is not None:
-        raise dg.Failure(first.message, allow_retries=not first.permanent)
 
 
 def write_media(store: FrameStore, result: GroupResult, described: Footer) -> dict[str, int]:
@@ -375,7 +344,7 @@ def missing_images(
             frame = store.read(SKU_IMAGES, key)
             missing = find_missing(*storefront_frames.images_from(frame))
             counts = {checks.WITHOUT_IMAGE: len(missing)}
-            described = footer(context, counts, sku_images=frame.footer.frame_id)
+            described = run_footer(context, counts, parents={SKU_IMAGES.asset: frame.footer.frame_id})
             store.write(MISSING, key, storefront_frames.missing_columns(missing), described)
             metadata = count_metadata(counts) | {"dagster/uri": dg.MetadataValue.text(store.url(MISSING, key))}
             if missing:

@@ -6,15 +6,14 @@ Here: what starts runs, and the nightly op. Not here: what a sync does (``servic
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import dagster as dg
 from pydantic import Field
 
 from image_assets.orchestration.checks import all_counts
-from image_assets.orchestration.failures import dagster_failures, transient_retries
+from image_assets.orchestration.failures import dagster_failures, raise_if_turned_away, transient_retries
 from image_assets.orchestration.metadata import report_metadata
-from image_assets.orchestration.partitions import first_run_id
+from image_assets.orchestration.partitions import run_footer
 from image_assets.orchestration.resources import (
     DatabaseResource,
     FrameStoreResource,
@@ -28,7 +27,6 @@ from image_assets.storefront.assets import (
     MEDIA_KEY,
     media_metadata,
     open_desk,
-    raise_if_turned_away,
     run_metadata,
     write_media,
 )
@@ -39,7 +37,6 @@ from image_assets.storefront.results import GroupResult
 from image_assets.storefront.run import options_from
 from image_assets.storefront.service import sync
 from image_assets.storefront.workplace import load_catalog
-from image_assets.stores.frames import Footer
 
 # A tick may take 60 s; adding a partition costs about a millisecond, so that the rest waits for the next tick.
 MAX_CHANGES_PER_TICK = 5_000
@@ -119,8 +116,7 @@ def sync_product_groups(
             changed = result.outcome.status is not Status.UNCHANGED
             # An unchanged one may have got a problem, or have lost the one its frame records for the checks.
             if changed or any(result.problems.values()) or any(recorded.get(result.group.id, {}).values()):
-                described = Footer(first_run_id(context), datetime.now(UTC).isoformat(timespec="seconds"))
-                counts = write_media(desk.frames, result, described)
+                counts = write_media(desk.frames, result, run_footer(context))
                 if changed and result.group.id in known:
                     metadata = media_metadata(desk, result, counts)
                     yield dg.AssetMaterialization(MEDIA_KEY, partition=result.group.id, metadata=metadata)

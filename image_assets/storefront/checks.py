@@ -3,11 +3,11 @@
 Here: specs and results. Not here: finding out (``proof.py``), the assets (``assets.py``).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 
-from image_assets.orchestration.checks import all_counts, count_result
+from image_assets.orchestration.checks import all_counts, count_result, counts_of
 from image_assets.storefront.frames import MISSING, SHOPIFY_MEDIA
 from image_assets.storefront.proof import CHECKS
 from image_assets.stores.frames import FrameStore
@@ -40,17 +40,13 @@ def missing_specs(asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
 def media_results(store: FrameStore, groups: Sequence[str]) -> list[dg.AssetCheckResult]:
     """Results of `media_specs`."""
     counts = all_counts(store, SHOPIFY_MEDIA, groups)
-    results = [count_result(name, _of(counts, name), _HINTS[name]) for name in CHECKS]
+    results = [count_result(name, counts_of(counts, name), _HINTS[name]) for name in CHECKS]
     hint = "Repair what the failures of these groups name, then materialise them again."
-    return [*results, count_result("no_failed_items", _of(counts, FAILED), hint)]
+    return [*results, count_result("no_failed_items", counts_of(counts, FAILED), hint)]
 
 
 def missing_results(store: FrameStore, groups: Sequence[str]) -> list[dg.AssetCheckResult]:
     """Results of `missing_specs`: a warning, as only people can take photographs."""
-    counts = _of(all_counts(store, MISSING, groups), WITHOUT_IMAGE)
+    counts = counts_of(all_counts(store, MISSING, groups), WITHOUT_IMAGE)
     hint = "Put the images into S3, or correct Image_SKU in the catalog."
     return [count_result("every_variant_has_images", counts, hint, severity=dg.AssetCheckSeverity.WARN)]
-
-
-def _of(counts: Mapping[str, Mapping[str, int]], name: str) -> Mapping[str, int]:
-    return {partition: found.get(name, 0) for partition, found in counts.items()}

@@ -7,9 +7,19 @@ import logging
 import dagster as dg
 import pytest
 
-from image_assets.errors import ImageAssetsError, SettingsError, StalePlanError, TransientError, UnreachableError
-from image_assets.orchestration.failures import dagster_failures, transient_retries
+from image_assets.errors import (
+    AccessDeniedError,
+    ImageAssetsError,
+    NotFoundError,
+    PermanentError,
+    SettingsError,
+    StalePlanError,
+    TransientError,
+    UnreachableError,
+)
+from image_assets.orchestration.failures import dagster_failures, raise_if_turned_away, transient_retries
 from image_assets.redaction import MASK, register_secret
+from image_assets.report import Outcome, Report, Status
 
 
 def failure_of(error: BaseException) -> dg.Failure:
@@ -85,3 +95,26 @@ def test_the_shared_retry_policy_waits_longer_each_time() -> None:
     assert transient_retries.max_retries == 3
     assert transient_retries.backoff is dg.Backoff.EXPONENTIAL
     assert transient_retries.jitter is dg.Jitter.PLUS_MINUS
+
+
+def report_of(*errors: ImageAssetsError | None) -> Report:
+    """A report of items that failed, or were done."""
+    return Report(Outcome.failed("item", error) if error else Outcome("item", Status.DONE) for error in errors)
+
+
+def test_a_step_whose_every_item_was_turned_away_fails_as_the_first_of_them() -> None:
+    with pytest.raises(PermanentError, match=r"^No entry\.$") as caught:
+        raise_if_turned_away(report_of(AccessDeniedError("No entry."), UnreachableError("Gone.")), last_try=True)
+    assert caught.value.code == "access_denied"
+    with pytest.raises(TransientError) as passing:
+        raise_if_turned_away(report_of(UnreachableError("Gone.")))
+    assert passing.value.code == "unreachable"
+
+
+def test_items_that_fail_for_their_own_reasons_do_not_fail_the_step() -> None:
+    for errors in ([], [None], [None, UnreachableError("Gone.")], [NotFoundError("No."), UnreachableError("Gone.")]):
+        raise_if_turned_away(report_of(*errors))
+
+
+def test_what_may_pass_is_left_to_the_items_when_no_retry_is_left() -> None:
+    raise_if_turned_away(report_of(UnreachableError("Gone.")), last_try=True)

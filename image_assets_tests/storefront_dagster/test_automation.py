@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,8 +10,6 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 import stamina
-from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
-from dagster._core.definitions.automation_tick_evaluation_context import AutomationTickEvaluationContext
 from hypothesis import example, given, strategies as st
 
 from image_assets.orchestration.resources import default_resources
@@ -20,7 +17,7 @@ from image_assets.storefront import automation
 from image_assets.storefront.assets import MEDIA_KEY, MISSING_KEY, PLAN_KEY, SKU_IMAGES_KEY
 from image_assets.storefront.automation import PartitionChanges, partition_changes
 from image_assets.storefront.model import CatalogRow, ProductGroup
-from image_assets_tests.dagster_runs import Dagster, Run, numbers, rows
+from image_assets_tests.dagster_runs import Daemon, Run, numbers, rows
 from image_assets_tests.storefront.conftest import Fill, picture
 from image_assets_tests.storefront_dagster.conftest import ALL, BAND, CHARM, RING, Area
 
@@ -376,47 +373,9 @@ def test_a_group_that_somebody_else_is_syncing_is_left_to_them(area: Area) -> No
 # --- automation conditions
 
 
-@dataclass
-class Daemon:
-    """The automation sensor of the area, evaluated as the asset daemon does it, backfills included."""
-
-    dagster: Dagster
-    cursor: AssetDaemonCursor
-
-    def tick(self) -> list[dict[str, set[str]]]:
-        """What is launched: for each run or backfill, partitions by asset."""
-        sensor = self.dagster.definitions.resolve_sensor_def("storefront_automation")
-        assert isinstance(sensor, dg.AutomationConditionSensorDefinition)
-        evaluation = AutomationTickEvaluationContext(
-            evaluation_id=self.cursor.evaluation_id + 1,
-            instance=self.dagster.instance,
-            asset_graph=self.dagster.definitions.resolve_asset_graph(),
-            cursor=self.cursor,
-            materialize_run_tags=sensor.run_tags,
-            observe_run_tags={},
-            auto_observe_asset_keys=set(),
-            asset_selection=sensor.asset_selection,
-            logger=logging.getLogger(__name__),
-            emit_backfills=sensor.emit_backfills,
-        )
-        requests, self.cursor, _ = evaluation.evaluate()
-        return [launched(request) for request in requests]
-
-
-def launched(request: dg.RunRequest) -> dict[str, set[str]]:
-    """Partitions by asset of a run or a backfill."""
-    subset = request.asset_graph_subset
-    if subset is None:
-        return {key.path[-1]: {str(request.partition_key)} for key in request.asset_selection or ()}
-    return {
-        key.path[-1]: set(partitions.get_partition_keys())
-        for key, partitions in subset.partitions_subsets_by_asset_key.items()
-    }
-
-
 @pytest.fixture
 def daemon(area: Area) -> Daemon:
-    return Daemon(area.dagster, AssetDaemonCursor.empty())
+    return Daemon(area.dagster, "storefront_automation")
 
 
 def test_plan_media_and_missing_images_follow_the_observed_images_of_many_groups_as_one_backfill(
