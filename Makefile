@@ -15,7 +15,7 @@ help:
 	@echo "make dev     open Dagster's web page on the sandbox (http://127.0.0.1:3000)"
 	@echo "make test    run all tests"
 	@echo "make lint    check style, types, import contracts and definitions"
-	@echo "make bench   measure renderer and storefront (takes minutes; sharp needs npm)"
+	@echo "make bench   measure renderer, storefront and marketplace (takes minutes; sharp needs npm)"
 	@echo "make setup   create .venv and .env; the others do it too"
 
 setup: .venv/.ready .env
@@ -61,6 +61,7 @@ format: setup
 bench: setup
 	$(BIN)/python benchmarks/rendering.py
 	$(BIN)/python benchmarks/storefront.py
+	$(BIN)/python benchmarks/marketplace.py
 
 clean:
 	rm -rf .venv .state .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage

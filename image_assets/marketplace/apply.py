@@ -1,0 +1,239 @@
+"""Carrying a plan out in Plytix: uploads, then for every product its links in order, its order and its thumbnail.
+
+Here: the writes. Not here: deciding on them (``plan.py``), reports (``report.py``), rounds (``service.py``).
+
+Everything can be repeated: an image that is an asset already is refused with its id, a link that is there is left as it
+is. A run that dies leaves a product unfinished, which the ledger says, and the next run links the rest.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, field
+from threading import Lock
+
+from image_assets.errors import (
+    AccessDeniedError,
+    ImageAssetsError,
+    NotFoundError,
+    SourceChangedError,
+    TransientError,
+)
+from image_assets.marketplace.ledger import LedgerStore
+from image_assets.marketplace.model import Problem, in_place
+from image_assets.marketplace.plan import ProductPlan, SyncPlan, Upload
+from image_assets.parallel import parallel_map
+from image_assets.report import Outcome, Status
+from image_assets.vendors.http import NotSentError
+from image_assets.vendors.plytix.client import Asset, PlytixClient, RefusedError
+from image_assets.vendors.plytix.errors import ThrottledError
+
+_log = logging.getLogger(__name__)
+
+# These turn the whole account away, some after minutes of patience: whatever comes next would end the same.
+_TURNS_AWAY = (AccessDeniedError, ThrottledError, NotSentError)
+
+
+class Access:
+    """Whether Plytix lets a run go on; shared by its threads.
+
+    Attributes:
+        turned_away: why it does not, or None.
+    """
+
+    def __init__(self) -> None:
+        self.turned_away: ImageAssetsError | None = None
+        self._lock = Lock()
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Work on one item; once the account was turned away, every later item ends so at once.
+
+        Raises:
+            AccessDeniedError, ThrottledError, NotSentError: it was turned away before.
+        """
+        if self.turned_away is not None:
+            raise copy(self.turned_away)
+        try:
+            yield
+        except _TURNS_AWAY as error:
+            with self._lock:
+                first, self.turned_away = self.turned_away is None, error
+            if first:
+                _log.warning("Plytix turns the account away; the rest is not tried: %s", error)
+            raise
+
+
+@dataclass
+class Uploaded:
+    """What became of a plan's uploads.
+
+    Attributes:
+        assets: asset ids by address, those that were there before included.
+        created: addresses of images that were uploaded.
+        existed: addresses of images that Plytix turned out to have.
+        failures: why an image could not be uploaded, by address.
+        access: whether Plytix lets the run go on.
+    """
+
+    assets: dict[str, str]
+    created: list[str] = field(default_factory=list[str])
+    existed: list[str] = field(default_factory=list[str])
+    failures: dict[str, ImageAssetsError] = field(default_factory=dict[str, ImageAssetsError])
+    access: Access = field(default_factory=Access)
+
+    def failure(self, url: str) -> ImageAssetsError:
+        """Why an image is no asset."""
+        return self.failures.get(url) or TransientError(
+            "The image is no asset yet; the next run uploads it.", code="not_uploaded"
+        )
+
+
+@dataclass
+class ProductResult:
+    """How one product ended.
+
+    Attributes:
+        plan: what it needed.
+        linked: addresses of the images that were linked.
+        reordered: whether its gallery was put in order.
+        thumbnail: whether its thumbnail was set.
+        problems: what could not be done.
+        passing: whether a problem may pass by itself.
+    """
+
+    plan: ProductPlan
+    linked: list[str] = field(default_factory=list[str])
+    reordered: bool = False
+    thumbnail: bool = False
+    problems: list[Problem] = field(default_factory=list[Problem])
+    passing: bool = False
+
+    def fail(self, error: ImageAssetsError, url: str = "") -> None:
+        """Note what could not be done, for the product or one of its images."""
+        self.problems.append(Problem(url, str(error), self.plan.sku, error.code))
+        self.passing = self.passing or not error.permanent
+
+    @property
+    def outcome(self) -> Outcome:
+        """The result as an outcome of a report."""
+        counts = {"links": len(self.linked), "thumbnails": int(self.thumbnail), "reorders": int(self.reordered)}
+        if self.problems:
+            first = self.problems[0]
+            more = f" And {len(self.problems) - 1} more." if len(self.problems) > 1 else ""
+            text = f"{first.error}{more}"
+            return Outcome(self.plan.sku, Status.FAILED, counts, first.code, text, permanent=not self.passing)
+        return Outcome(self.plan.sku, Status.DONE if any(counts.values()) else Status.UNCHANGED, counts)
+
+
+class Applier:
+    """Writes to one account.
+
+    Args:
+        client: the account.
+        ledger: where assets are remembered.
+        workers: images uploaded, or products linked, at the same time.
+    """
+
+    def __init__(self, client: PlytixClient, ledger: LedgerStore, workers: int) -> None:
+        self._client = client
+        self._ledger = ledger
+        self._workers = workers
+
+    def upload(self, plan: SyncPlan) -> Uploaded:
+        """Make assets of a plan's images; an image that can't be is a failure, and the others go on."""
+        done = Uploaded(dict(plan.assets))
+
+        def create(item: Upload) -> Asset:
+            with done.access.attempt():
+                made = self._client.create_asset(item.url, item.filename)
+                self._ledger.record(item.url, made.id)
+                return made
+
+        for result in parallel_map(create, plan.uploads, workers=self._workers):
+            url = result.item.url
+            if result.value is None:
+                done.failures[url] = _typed(result.error, url)
+            else:
+                done.assets[url] = result.value.id
+                (done.existed if result.value.existed else done.created).append(url)
+        return done
+
+    def link(self, plan: SyncPlan, uploaded: Uploaded) -> Iterator[ProductResult]:
+        """Link every product; yields a result each as it ends. Links of one product come one after the other."""
+        unfinished = self._ledger.unfinished()
+
+        def link_one(item: ProductPlan) -> ProductResult:
+            if item.needs_writes:
+                return self._link_product(item, plan.gallery, uploaded)
+            if item.sku in unfinished:  # the run that finished it died before it could say so
+                self._ledger.finish(item.sku)
+            return ProductResult(item)
+
+        for result in parallel_map(link_one, plan.products, workers=self._workers):
+            yield result.unwrap()
+
+    def _link_product(self, item: ProductPlan, gallery: str, uploaded: Uploaded) -> ProductResult:
+        result = ProductResult(item)
+        try:
+            with uploaded.access.attempt():
+                self._ledger.begin(item.sku)
+                self._link_images(item, gallery, uploaded, result)
+                if item.order:
+                    self._reorder(item, gallery, uploaded.assets, result)
+                self._set_thumbnail(item, uploaded.assets, result)
+                if not result.problems:
+                    self._ledger.finish(item.sku)
+        except NotFoundError as gone:
+            hint = "Somebody deleted it in Plytix meanwhile; run it again."
+            result.fail(SourceChangedError(gone.message, hint=hint))
+        except Exception as error:  # noqa: BLE001 - one product must not stop the others
+            result.fail(_typed(error, item.sku))
+        return result
+
+    def _link_images(self, item: ProductPlan, gallery: str, uploaded: Uploaded, result: ProductResult) -> None:
+        """Link in order. Raises what may pass: what comes after it must not come before it."""
+        tried: set[str] = set()
+        for url in item.links:
+            asset_id = uploaded.assets.get(url)
+            if asset_id is None:
+                result.fail(uploaded.failure(url), url)
+            elif asset_id not in tried:  # Plytix may take two addresses for one image
+                tried.add(asset_id)
+                try:
+                    if self._client.link(item.product_id, asset_id, gallery):
+                        result.linked.append(url)
+                except RefusedError as error:
+                    result.fail(error, url)
+
+    def _reorder(self, item: ProductPlan, gallery: str, assets: Mapping[str, str], result: ProductResult) -> None:
+        """Put the gallery in order, as it is at this moment: what others added meanwhile stays in it."""
+        live = self._client.product(item.product_id, [gallery])
+        now = [asset.id for asset in live.galleries[gallery]]
+        wanted = dict.fromkeys(assets.get(ref, ref) for ref in item.order)
+        target = in_place(now, [ref for ref in wanted if ref in now])
+        if target != now:
+            self._client.set_gallery(item.product_id, gallery, target)
+            result.reordered = True
+
+    def _set_thumbnail(self, item: ProductPlan, assets: Mapping[str, str], result: ProductResult) -> None:
+        """Set it, if there is one to set; why its image is no asset was said when it could not be linked."""
+        asset_id = assets.get(item.thumbnail or "")
+        if asset_id is not None:
+            self._client.set_thumbnail(item.product_id, asset_id)
+            result.thumbnail = True
+
+    def unlink(self, product_id: str, asset_ids: Sequence[str]) -> int:
+        """Take assets off a product; returns how many were on it."""
+        return sum(self._client.unlink(product_id, asset_id) for asset_id in asset_ids)
+
+
+def _typed(error: Exception | None, item: str) -> ImageAssetsError:
+    """An error as it is, or as our own defect."""
+    if isinstance(error, ImageAssetsError):
+        return error
+    _log.error("Unexpected error in %s", item, exc_info=error)
+    return TransientError(Outcome.failed(item, error or RuntimeError()).message, code="unexpected")

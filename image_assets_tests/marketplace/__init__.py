@@ -1,0 +1,1 @@
+"""Tests of the marketplace area below its faces."""
