@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from image_assets.deals import assets as deals_assets, automation as deals_automation
+from image_assets.marketplace import assets as marketplace_assets, automation as marketplace_automation
 from image_assets.orchestration.alerts import run_failures
 from image_assets.orchestration.resources import default_resources
 from image_assets.redaction import install_log_redaction
@@ -23,11 +24,13 @@ def build_definitions(*, resources: Mapping[str, Any] | None = None) -> dg.Defin
     Reads no setting and no network: definitions load without secrets and without a sandbox.
     """
     install_log_redaction()
+    assets = (deals_assets, storefront_assets, marketplace_assets)
+    automation = (deals_automation, storefront_automation, marketplace_automation)
     return dg.Definitions(
-        assets=[*deals_assets.default_assets, *storefront_assets.default_assets],
-        schedules=[*deals_automation.default_schedules, *storefront_automation.default_schedules],
-        sensors=[*deals_automation.default_sensors, *storefront_automation.default_sensors, run_failures],
-        jobs=[*deals_automation.default_jobs, *storefront_automation.default_jobs],
+        assets=[asset for area in assets for asset in area.default_assets],
+        schedules=[schedule for area in automation for schedule in area.default_schedules],
+        sensors=[*(sensor for area in automation for sensor in area.default_sensors), run_failures],
+        jobs=[job for area in automation for job in area.default_jobs],
         resources={**default_resources(), **(resources or {})},
         # Threads inside an asset: a process per step would cost seconds.
         executor=dg.in_process_executor,

@@ -17,6 +17,13 @@ SNAPSHOT = {
         "deals/image_variants": ("deals", "deal_prefix", ("complete", "exact_size", "no_failed_items")),
         "deals/missing_variants": ("deals", "deal_prefix", ("no_orphans",)),
         "deals/variant_requests": ("deals", "deal_request", ("no_failed_items",)),
+        "marketplace/image_references": ("marketplace", "amazon_mapping", ()),
+        "marketplace/plytix_asset_links": (
+            "marketplace",
+            "amazon_mapping",
+            ("every_reference_linked", "no_failed_items", "one_asset_per_unique_image", "thumbnail_is_main"),
+        ),
+        "marketplace/plytix_assets": ("marketplace", "amazon_mapping", ()),
         "storefront/media_plan": ("storefront", "product_group", ()),
         "storefront/missing_images": ("storefront", "product_group", ("every_variant_has_images",)),
         "storefront/shopify_media": (
@@ -27,19 +34,23 @@ SNAPSHOT = {
         "storefront/sku_images": ("storefront", "product_group", ()),
     },
     "sensors": {
+        "amazon_mapping_files": "STOPPED",
         "deal_request_files": "STOPPED",
         "deals_automation": "RUNNING",
+        "marketplace_automation": "RUNNING",
         "product_groups": "STOPPED",
         "run_failures": "RUNNING",
         "storefront_automation": "RUNNING",
     },
     "schedules": {
+        "daily_marketplace_sync": ("STOPPED", "30 3 * * *", "UTC"),
         "nightly_deals_audit": ("STOPPED", "30 1 * * *", "UTC"),
         "nightly_storefront_sync": ("STOPPED", "30 2 * * *", "UTC"),
     },
-    "jobs": {"retry_failed_deal_images", "storefront_sync"},
+    "jobs": {"marketplace_unlink", "retry_failed_deal_images", "storefront_sync"},
     "resources": {"database", "frames", "objects", "s3", "settings", "sqs"},
     "partitions": {
+        "amazon_mapping": "dynamic",
         "deal_prefix": [*map(str, range(10, 100)), *map(str, range(1, 10)), "other"],
         "deal_request": "dynamic",
         "product_group": "dynamic",
@@ -49,6 +60,8 @@ SNAPSHOT = {
 AUTOMATED = {
     "deals/image_variants",
     "deals/missing_variants",
+    "marketplace/plytix_asset_links",
+    "marketplace/plytix_assets",
     "storefront/media_plan",
     "storefront/missing_images",
     "storefront/shopify_media",
@@ -107,4 +120,8 @@ def test_everything_that_starts_runs_says_what_for(code_location: dg.Definitions
     texts |= {schedule.name: schedule.description for schedule in repository.schedule_defs}
     texts |= {job.name: job.description for job in repository.get_all_jobs() if not job.name.startswith("__")}
     # An automation sensor is described by the conditions of its assets.
-    assert {name for name, text in texts.items() if not text} == {"deals_automation", "storefront_automation"}
+    assert {name for name, text in texts.items() if not text} == {
+        "deals_automation",
+        "marketplace_automation",
+        "storefront_automation",
+    }
