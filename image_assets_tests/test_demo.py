@@ -15,8 +15,11 @@ from urllib.parse import unquote
 import pytest
 from PIL import Image
 
+from image_assets.marketplace.files import read_mapping
+from image_assets.marketplace.model import unique_images
 from image_assets.sandbox.demo import run_demo
 from image_assets.sandbox.sample_deals import EXPECTED_FAILURES, EXPECTED_REQUEST_FAILURES
+from image_assets.sandbox.sample_marketplace import EXPECTED_PROBLEMS, mapping_file
 from image_assets.sandbox.sample_storefront import (
     EXPECTED_MISSING,
     EXPECTED_REJECTED,
@@ -57,6 +60,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         patch.setenv("SHOPIFY_SHOP", "shop-of-the-shell.myshopify.com")
         patch.setenv("SHOPIFY_BASE_URL", "https://shop-of-the-shell.myshopify.com")
         patch.setenv("CATALOG_DATABASE_URL", "postgresql+psycopg://u:p@db-of-the-shell/catalog")
+        patch.setenv("PLYTIX_BASE_URL", "https://plytix-of-the-shell.example")
+        patch.setenv("PLYTIX_API_KEY", "key-of-the-shell")
         written = io.StringIO()
         with contextlib.redirect_stdout(written), contextlib.redirect_stderr(written):
             passed = run_demo(folder)
@@ -140,9 +145,9 @@ _FIGURE = re.compile(
 
 
 def products_of(page: str) -> dict[str, Product]:
-    """The products of the page by group."""
+    """The storefront's products of the page by group."""
     found: dict[str, Product] = {}
-    for block in page.split('<div class="product">')[1:]:
+    for block in page.partition('id="marketplace"')[0].split('<div class="product">')[1:]:
         group = re.search(r"<h3>.*? <span>([^<]+)</span></h3>", block)
         assert group is not None
         figures = list(_FIGURE.finditer(block))
@@ -258,6 +263,40 @@ def test_the_storefronts_counts_are_printed_and_on_the_page(demo: Demo, products
     assert f"<b>{len(products)}</b><span>product groups</span>" in demo.page
     assert f"<b>{images}</b><span>images uploaded</span>" in demo.page
     assert f"<b>{len(EXPECTED_MISSING)}</b><span>variants without an image</span>" in demo.page
+
+
+def test_the_marketplace_comes_to_the_figures_of_the_spec_and_to_nothing_the_second_time(demo: Demo) -> None:
+    lines = re.findall(r"^  mca0032: (.*)", demo.printed, re.MULTILINE)
+    before = "16 products, 108 references, 12 images; "
+    assert lines == [
+        f"{before}12 uploaded, 108 linked, 16 thumbnails, 0 errors",
+        f"{before}0 uploaded, 0 linked, 0 thumbnails, 0 errors",
+    ]
+    assert "Second pass: 0 uploads, 0 links, 0 thumbnails.\n" in demo.printed
+
+
+def test_the_page_shows_every_products_images_in_plytix_main_first_and_as_the_thumbnail(demo: Demo) -> None:
+    blocks = demo.page.partition('id="marketplace"')[2].split('<div class="product">')[1:]
+    shown: dict[str, list[str]] = {}
+    for block in blocks:
+        sku = re.search(r"<h3>(.*?) <span>", block)
+        assert sku is not None
+        figures = re.findall(r'<figure (class="new")?><img src="images/marketplace/([^"]+)"', block)
+        shown[sku[1]] = [name for _, name in figures]
+        assert [bool(marked) for marked, _ in figures][:1] == [True] * bool(figures)
+    mapping = read_mapping(mapping_file("mca0032"))
+    best = {item.url: item.filename for item in unique_images(mapping.products)}
+    for product in mapping.products:
+        assert shown[product.sku] == [best[item.url] for item in product.references]
+    assert len(shown["AMZN-US-B0OUT07001"]) == 4  # the dead image left out
+    assert shown["AMZN-US-B0OUT07007"] == []  # Plytix has no such product
+
+
+def test_everything_that_is_wrong_with_a_mapping_is_on_the_page_with_the_reason(demo: Demo) -> None:
+    table = demo.page.partition('id="marketplace"')[2].partition("<h2>Reported</h2>")[2].partition("</table>")[0]
+    assert table.count("<td>out0007</td>") == sum(EXPECTED_PROBLEMS.values())
+    for words in ("no suggested_sku", "canonical product", "no link", "Plytix has no product", "71outdeadxL.jpg"):
+        assert words in table
 
 
 def test_the_demo_leaves_no_sandbox_running(demo: Demo) -> None:

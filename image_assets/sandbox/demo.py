@@ -17,7 +17,20 @@ from image_assets.deals.functions import layout_from, open_requests
 from image_assets.deals.model import DEAL_PREFIXES, DealPlan, Layout
 from image_assets.deals.service import audit, generate
 from image_assets.report import Report, Status
-from image_assets.sandbox.demo_report import StorefrontSection, empty_folder, write_report
+from image_assets.sandbox.demo_marketplace import (
+    MarketplacePass,
+    marketplace_problems,
+    print_marketplace_pass,
+    product_cards,
+    run_marketplace_pass,
+)
+from image_assets.sandbox.demo_report import (
+    MarketplaceSection,
+    OtherAreas,
+    StorefrontSection,
+    empty_folder,
+    write_report,
+)
 from image_assets.sandbox.demo_storefront import (
     StorefrontPass,
     gallery_cards,
@@ -97,15 +110,21 @@ def run_demo(report_dir: Path | None) -> bool:
         _print_pass(console, second)
         console.print(f"Second pass: {second.puts} PUT requests.")
         synced, again = _run_storefront(console, settings)
-        shop = StorefrontSection(synced, again, gallery_cards(synced, folder))
-        page = write_report(folder, store, layout, first, second, shop)
-    problems = [*_problems(first, second), *storefront_problems(synced, again)]
+        linked, once_more = _run_marketplace(console, settings)
+        others = OtherAreas(
+            StorefrontSection(synced, again, gallery_cards(synced, folder)),
+            MarketplaceSection(linked, once_more, product_cards(linked, folder)),
+        )
+        page = write_report(folder, store, layout, first, second, others)
+    problems = _problems(first, second)
+    problems += [*storefront_problems(synced, again), *marketplace_problems(linked, once_more)]
     for problem in problems:
         console.print(f"[red]unexpected:[/] {problem}")
     if not problems:
         console.print(
-            f"As expected, {len(first.failures)} sample images can't be rendered, and {synced.run.report.failed} "
-            "product groups hold images that can't be used."
+            f"As expected, {len(first.failures)} sample images can't be rendered, {synced.run.report.failed} product "
+            f"groups hold images that can't be used, and {linked.runs['out0007'].outcomes.failed} records of a mapping "
+            "are wrong."
         )
     console.print(f"Report: {page.as_uri()}", soft_wrap=True)
     return not problems
@@ -120,6 +139,22 @@ def _run_storefront(console: Console, settings: Settings) -> tuple[StorefrontPas
     second = run_storefront_pass(settings)
     print_storefront_pass(console, second)
     console.print(f"Second pass: {second.run.metrics.mutations} mutations.")
+    return first, second
+
+
+def _run_marketplace(console: Console, settings: Settings) -> tuple[MarketplacePass, MarketplacePass]:
+    """Sync the sample mappings twice."""
+    console.print("[bold]marketplace[/]: observe, plan, apply")
+    first = run_marketplace_pass(settings)
+    print_marketplace_pass(console, first)
+    console.print("[bold]marketplace[/]: everything once more")
+    second = run_marketplace_pass(settings)
+    print_marketplace_pass(console, second)
+    report = second.runs["mca0032"].report
+    console.print(
+        f"Second pass: {report.images_uploaded} uploads, {report.links_created} links, {report.main_image_links} "
+        "thumbnails."
+    )
     return first, second
 
 

@@ -21,6 +21,7 @@ from image_assets.stores.s3 import ObjectStore
 
 if TYPE_CHECKING:
     from image_assets.sandbox.demo import DemoPass
+    from image_assets.sandbox.demo_marketplace import MarketplacePass, ProductCard
     from image_assets.sandbox.demo_storefront import GalleryCard, StorefrontPass
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -58,6 +59,23 @@ class StorefrontSection:
     cards: list[GalleryCard]
 
 
+@dataclass(frozen=True, slots=True)
+class MarketplaceSection:
+    """The marketplace's part of the page; its pictures are in the report's folder already."""
+
+    first: MarketplacePass
+    second: MarketplacePass
+    cards: list[ProductCard]
+
+
+@dataclass(frozen=True, slots=True)
+class OtherAreas:
+    """What the page shows of the areas beside the deals."""
+
+    storefront: StorefrontSection
+    marketplace: MarketplaceSection
+
+
 def empty_folder(folder: Path) -> Path:
     """Make room for a report's pictures, removing an earlier one's; returns ``folder``."""
     pictures = folder / "images"
@@ -67,7 +85,7 @@ def empty_folder(folder: Path) -> Path:
 
 
 def write_report(
-    folder: Path, store: ObjectStore, layout: Layout, first: DemoPass, second: DemoPass, storefront: StorefrontSection
+    folder: Path, store: ObjectStore, layout: Layout, first: DemoPass, second: DemoPass, others: OtherAreas
 ) -> Path:
     """Write ``index.html`` and the deals' pictures into ``folder``; returns the page's path."""
     results = sorted(first.results, key=lambda result: result.ref)
@@ -86,7 +104,8 @@ def write_report(
             totals=_totals(first),
             reported=_reported(first, store),
             request_failures=first.requested.failures,
-            storefront=storefront,
+            storefront=others.storefront,
+            marketplace=others.marketplace,
         ),
         encoding="utf-8",
     )

@@ -1,4 +1,4 @@
-"""What the sandbox's systems hold: buckets, sample objects, the catalog, the shop's products.
+"""What the sandbox's systems hold: buckets, sample objects, the catalog, the shop's and Plytix's products.
 
 Here: creating, filling and emptying them, all but `fill_shop` from any process, over HTTP and SQL. Not here: the
 servers they are on (``aws.py``, ``postgres.py``, ``shopify/``), what the samples are (``sample*.py``).
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from boto3 import Session
 
 from image_assets.parallel import parallel_map
+from image_assets.sandbox.sample_marketplace import MAPPING_PREFIX, MAPPINGS, mapping_file
 from image_assets.sandbox.sample_storefront import (
     MEDIA_BUCKET,
     SHOP_PRODUCTS,
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 BUCKET = "deal-images"
 REQUESTS_BUCKET = "requests"
 QUEUE = "image-requests"
-# Beside the routes of the vendor's (``server.py``).
-SHOP_RESET_PATH = "/sandbox/reset"
+# Beside the routes of the vendors' (``server.py``).
+RESET_PATH = "/sandbox/reset"
 _BUCKETS = (BUCKET, REQUESTS_BUCKET, MEDIA_BUCKET)
 # moto answers one request at a time (it is Python, in one process): more workers only wait.
 SEED_WORKERS = 4
@@ -44,6 +45,7 @@ _CONTENT_TYPES = {
     "webp": "image/webp",
     "gif": "image/gif",
     "txt": "text/plain",
+    "json": "application/json",
 }
 
 # A metadata of its own: in production the catalog is another system's, and none of our migrations may know it.
@@ -80,7 +82,7 @@ def create_buckets(env: Mapping[str, str]) -> None:
 
 
 def reset(env: Mapping[str, str]) -> int:
-    """Put the samples back: the buckets' objects, and the catalog and the shop where ``env`` names them.
+    """Put the samples back: the buckets' objects, and catalog, shop and Plytix where ``env`` names them.
 
     The queue and the other databases stay as they are.
 
@@ -95,8 +97,7 @@ def reset(env: Mapping[str, str]) -> int:
                 s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
     if "CATALOG_DATABASE_URL" in env:
         fill_catalog(env["CATALOG_DATABASE_URL"])
-    if "SHOPIFY_BASE_URL" in env:
-        reset_shop(env)
+    reset_accounts(env)
     return seed(env)
 
 
@@ -109,7 +110,8 @@ def seed(env: Mapping[str, str]) -> int:
         content_type = _CONTENT_TYPES[key.rsplit(".", 1)[-1].lower()]
         s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
 
-    samples = {BUCKET: sample_objects(), MEDIA_BUCKET: media_objects()}
+    mappings = {f"{MAPPING_PREFIX}{name}.json": mapping_file(name).read_bytes() for name in MAPPINGS}
+    samples = {BUCKET: sample_objects(), MEDIA_BUCKET: media_objects(), REQUESTS_BUCKET: mappings}
     items = [(bucket, key, body) for bucket, objects in samples.items() for key, body in objects.items()]
     for result in parallel_map(put, items, workers=SEED_WORKERS):
         result.unwrap()
@@ -136,11 +138,12 @@ def fill_shop(shop: Shop) -> None:
             shop.merchant_adds_media(product.id, body, filename)
 
 
-def reset_shop(env: Mapping[str, str]) -> None:
-    """Have the sandbox whose environment is ``env`` make its shop anew, whatever it holds."""
-    answer = httpx2.post(
-        env["SHOPIFY_BASE_URL"] + SHOP_RESET_PATH,
-        headers={"X-Shopify-Access-Token": env["SHOPIFY_ACCESS_TOKEN"]},
-        trust_env=False,  # a proxy has no business between two processes of this machine
-    )
-    answer.raise_for_status()
+def reset_accounts(env: Mapping[str, str]) -> None:
+    """Have a running sandbox make its shop and its Plytix account anew, as far as ``env`` names them."""
+    for url, header, secret in (
+        ("SHOPIFY_BASE_URL", "X-Shopify-Access-Token", "SHOPIFY_ACCESS_TOKEN"),
+        ("PLYTIX_BASE_URL", "X-Api-Password", "PLYTIX_API_PASSWORD"),
+    ):
+        if url in env:
+            # A proxy has no business between two processes of this machine.
+            httpx2.post(env[url] + RESET_PATH, headers={header: env[secret]}, trust_env=False).raise_for_status()

@@ -6,35 +6,23 @@ itself is ``data/catalog/nav_items.csv``. Not here: putting any of it anywhere (
 
 from __future__ import annotations
 
-import colorsys
 import csv
-import io
-import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from functools import lru_cache
 from typing import TypedDict, cast
-from zlib import crc32
-
-from PIL import Image, ImageDraw, ImageFont
 
 from image_assets.parallel import parallel_map
 from image_assets.paths import data_dir
-from image_assets.sandbox.samples import PHOTOS, WORKERS
+from image_assets.sandbox.sample_pictures import SIZE, encode, labelled_picture, mosaic, turn_of
+from image_assets.sandbox.samples import WORKERS
 
 MEDIA_BUCKET = "product-media"
 MEDIA_PREFIX = "sorted-media/"
-SIZE = (1000, 1000)
 # 20.8 megapixels; Shopify takes images of at most 20 (shopify.dev, "Online store media").
 OVERSIZE = (5200, 4000)
-QUALITY = 80
 
-_TINT = 0.3
-_GOLDEN_RATIO = 0.618034  # multiples of it spread evenly over the hues
-_LABEL_HEIGHT = 0.06  # of the image's longer side
-_MOSAIC_TILE = 80  # a multiple of JPEG's 8 pixel blocks, so that every block is flat and costs next to nothing
 _HTML = b"<!DOCTYPE html>\n<html><head><title>403 Forbidden</title></head><body>Forbidden</body></html>\n"
 _NOTE = b"White background; retouch the prongs.\n"
 
@@ -255,7 +243,7 @@ def media_objects() -> dict[str, bytes]:
 def merchant_media(product: ShopProduct) -> Iterator[tuple[str, bytes]]:
     """Yield (file name, bytes) of a merchant's own media."""
     for name in product.media:
-        yield name, _encode(_picture(name, _turn(name)), "JPEG")
+        yield name, encode(labelled_picture(name, turn_of(name)), "JPEG")
 
 
 _FORMATS = {"jpg": "JPEG", "jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "gif": "GIF"}
@@ -266,68 +254,11 @@ def _media_file(media: SampleMedia) -> bytes:
         return _HTML
     label = f"{media.image_sku}  {media.number}a"
     if media.size == OVERSIZE:
-        return _encode(_mosaic(label), "JPEG")
+        return encode(mosaic(label, OVERSIZE), "JPEG")
     kind = _FORMATS[media.tail.rsplit(".", 1)[-1].lower()]
-    picture = _picture(label, _turn(media.image_sku) + media.number, media.size)
-    return _encode(picture, "GIF" if media.content is Content.GIF else kind)
+    picture = labelled_picture(label, turn_of(media.image_sku) + media.number, media.size)
+    return encode(picture, "GIF" if media.content is Content.GIF else kind)
 
 
 def _other_file(name: str) -> bytes:
-    return _NOTE if name.endswith(".txt") else _encode(_picture(name, _turn(name)), "JPEG")
-
-
-def _turn(name: str) -> int:
-    return crc32(name.encode())
-
-
-@lru_cache
-def _source(name: str) -> Image.Image:
-    with Image.open(data_dir() / "photos" / f"{name}.jpg") as image:
-        return image.convert("RGB")
-
-
-def _picture(label: str, turn: int, size: tuple[int, int] = SIZE) -> Image.Image:
-    """A tinted crop of a photograph with ``label`` in a corner; label and ``turn`` decide which crop of which, and how.
-
-    Turns that follow each other get other photographs, and hues far apart.
-    """
-    choice = random.Random(label)  # noqa: S311 - the same pictures each time
-    source = _source(PHOTOS[turn % len(PHOTOS)])
-    scale = min(source.width / size[0], source.height / size[1]) * choice.uniform(0.7, 1.0)
-    width, height = size[0] * scale, size[1] * scale
-    # Faces are in the upper part of these photographs.
-    left, top = choice.uniform(0, source.width - width), choice.uniform(0, (source.height - height) / 3)
-    image = source.resize(size, Image.Resampling.BILINEAR, (left, top, left + width, top + height))
-    red, green, blue = (round(part * 255) for part in colorsys.hsv_to_rgb(turn * _GOLDEN_RATIO % 1, 0.7, 1.0))
-    image = Image.blend(image, Image.new("RGB", size, (red, green, blue)), _TINT)
-    _draw_label(image, label)
-    return image
-
-
-def _mosaic(label: str) -> Image.Image:
-    """A picture of `OVERSIZE` in large flat tiles: many pixels, few bytes, quickly made."""
-    tiles = (OVERSIZE[0] // _MOSAIC_TILE, OVERSIZE[1] // _MOSAIC_TILE)
-    image = _source(PHOTOS[0]).resize(tiles, Image.Resampling.BOX).resize(OVERSIZE, Image.Resampling.NEAREST)
-    _draw_label(image, label)
-    return image
-
-
-def _draw_label(image: Image.Image, label: str) -> None:
-    """Write ``label`` on a dark plate in the lower left corner."""
-    draw = ImageDraw.Draw(image)
-    height = max(image.size) * _LABEL_HEIGHT
-    font = ImageFont.load_default(height)
-    left, top, right, bottom = draw.textbbox((height / 2, image.height - height / 2), label, font, anchor="lb")
-    margin = height / 4
-    draw.rectangle((left - margin, top - margin, right + margin, bottom + margin), fill=(24, 24, 24))
-    draw.text((height / 2, image.height - height / 2), label, (255, 255, 255), font, anchor="lb")
-
-
-def _encode(image: Image.Image, kind: str) -> bytes:
-    buffer = io.BytesIO()
-    if kind in ("PNG", "GIF"):
-        # A GIF has at most 256 colours; a PNG with all of them takes a megabyte.
-        image.quantize(64, Image.Quantize.FASTOCTREE).save(buffer, kind)
-    else:
-        image.save(buffer, kind, quality=QUALITY)
-    return buffer.getvalue()
+    return _NOTE if name.endswith(".txt") else encode(labelled_picture(name, turn_of(name)), "JPEG")

@@ -1,8 +1,8 @@
 """The sandbox as a whole: S3, SQS, PostgreSQL and a shop with sample data, and the record other processes find it by.
 
-Here: starting, stopping, serving until a signal, and the shop's reset for other processes. Not here: the servers
-themselves (``aws.py``, ``postgres.py``, ``shopify/``), what they hold (``resources.py``), and looking at a running one
-from outside (``status.py``).
+Here: starting, stopping, serving until a signal, and resets of stand-ins for other processes. Not here: the servers
+themselves (``aws.py``, ``postgres.py``, ``shopify/``, ``plytix/``), what they hold (``resources.py``), and looking at a
+running one from outside (``status.py``).
 """
 
 from __future__ import annotations
@@ -23,7 +23,14 @@ from image_assets.errors import PermanentError
 from image_assets.redaction import register_secret
 from image_assets.sandbox import resources
 from image_assets.sandbox.aws import AwsServer
+from image_assets.sandbox.plytix import Behaviour, PlytixServer
 from image_assets.sandbox.postgres import EmbeddedPostgres, stop_leftover
+from image_assets.sandbox.sample_marketplace import (
+    AMAZON_HOST,
+    GALLERY as PLYTIX_GALLERY,
+    PRODUCTS as PLYTIX_PRODUCTS,
+    amazon_image,
+)
 from image_assets.sandbox.sample_storefront import MEDIA_BUCKET
 from image_assets.sandbox.shopify import ShopifyServer
 from image_assets.sandbox.status import (
@@ -43,6 +50,8 @@ if TYPE_CHECKING:
 REGION = "us-east-1"
 # The project's own database, and one for each system that is a separate one in production.
 DATABASES = ("app", "deals", "catalog", "redshift", "dagster")
+PLYTIX_LIMITS = {10.0: 2_000, 3600.0: 500_000}
+PLYTIX_BEHAVIOUR = Behaviour(limits=PLYTIX_LIMITS, auth_limit=100, mirrors={AMAZON_HOST: amazon_image})
 
 
 class Sandbox:
@@ -60,7 +69,8 @@ class Sandbox:
         self.databases: dict[str, str] = {}
         self._lock = SandboxLock(state_dir)
         self._aws = AwsServer()
-        self._shopify = ShopifyServer(self._with_reset)
+        self._shopify = ShopifyServer(self._shop_with_reset)
+        self._plytix = PlytixServer(PLYTIX_BEHAVIOUR, middleware=self._plytix_with_reset)
         self._postgres = EmbeddedPostgres(self._folder / "postgres")
         self._started = False
 
@@ -99,6 +109,7 @@ class Sandbox:
                 databases = executor.submit(self._start_databases) if database else None
                 self._start_aws()
                 self._start_shopify()
+                self._start_plytix()
             self.databases = databases.result() if databases else {}
             if self.databases:
                 self.env["DATABASE_URL"] = self.databases["app"]
@@ -119,7 +130,8 @@ class Sandbox:
             return
         sandbox_file(self.state_dir).unlink(missing_ok=True)
         try:
-            self._shopify.stop()  # first: it may be reading from S3
+            self._plytix.stop()
+            self._shopify.stop()  # before S3: it may be reading from it
             self._aws.stop()
             self._postgres.stop()
         finally:
@@ -188,21 +200,31 @@ class Sandbox:
             self._shopify.reset()
             resources.fill_shop(self._shopify.shop)
 
-    def _with_reset(self, app: WSGIApplication) -> WSGIApplication:
-        """The shop with one route more than the vendor's: its API has nothing that makes a shop anew."""
+    def _start_plytix(self) -> None:
+        self._plytix.start()
+        self.env |= self._plytix.env()
+        for name in ("PLYTIX_API_KEY", "PLYTIX_API_PASSWORD"):
+            register_secret(self.env[name])
+        # The sandbox is there to try things out, not to wait: its plan is a large one.
+        self.env |= {"PLYTIX_PER_10_S": str(PLYTIX_LIMITS[10.0]), "PLYTIX_PER_HOUR": str(PLYTIX_LIMITS[3600.0])}
+        self._reset_plytix()
 
-        def routed(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-            if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) != ("POST", resources.SHOP_RESET_PATH):
-                return app(environ, start_response)
-            # Loopback alone is no protection: a page in the user's browser can send a POST there, without this header.
-            status = HTTPStatus.UNAUTHORIZED
-            if environ.get("HTTP_X_SHOPIFY_ACCESS_TOKEN") == self._shopify.token:
-                self._reset_shop()
-                status = HTTPStatus.NO_CONTENT
-            start_response(f"{status.value} {status.phrase}", [])
-            return []
+    def _reset_plytix(self) -> None:
+        with self._plytix.account().lock:  # nobody sees it empty
+            self._plytix.reset()
+            self._plytix.seed(PLYTIX_PRODUCTS, {PLYTIX_GALLERY: "MediaGalleryAttribute"})
 
-        return routed
+    def _shop_with_reset(self, app: WSGIApplication) -> WSGIApplication:
+        def permitted(environ: dict[str, Any]) -> bool:
+            return environ.get("HTTP_X_SHOPIFY_ACCESS_TOKEN") == self._shopify.token
+
+        return _with_reset(app, permitted, self._reset_shop)
+
+    def _plytix_with_reset(self, app: WSGIApplication) -> WSGIApplication:
+        def permitted(environ: dict[str, Any]) -> bool:
+            return environ.get("HTTP_X_API_PASSWORD") == self._plytix.account().api_password
+
+        return _with_reset(app, permitted, self._reset_plytix)
 
     def _record(self, database: bool) -> None:
         pgdata = str(self._postgres.pgdata) if database else None
@@ -219,6 +241,25 @@ class Sandbox:
             code="sandbox_running",
             hint="Use it, or stop it with `image-assets sandbox down`.",
         )
+
+
+def _with_reset(
+    app: WSGIApplication, permitted: Callable[[dict[str, Any]], bool], reset: Callable[[], None]
+) -> WSGIApplication:
+    """A stand-in with one route more than the vendor's: no API has anything that makes an account anew."""
+
+    def routed(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) != ("POST", resources.RESET_PATH):
+            return app(environ, start_response)
+        # Loopback alone is no protection: a page in the user's browser can send a POST there, without a header of ours.
+        status = HTTPStatus.UNAUTHORIZED
+        if permitted(environ):
+            reset()
+            status = HTTPStatus.NO_CONTENT
+        start_response(f"{status.value} {status.phrase}", [])
+        return []
+
+    return routed
 
 
 class _StopRequested(BaseException):

@@ -21,6 +21,14 @@ from psycopg.rows import dict_row
 from image_assets.errors import PermanentError
 from image_assets.redaction import MASK, redact
 from image_assets.sandbox import resources
+from image_assets.sandbox.sample_marketplace import (
+    AMAZON_HOST,
+    GALLERY,
+    MAPPING_PREFIX,
+    MAPPINGS,
+    PRODUCTS,
+    mapping_file,
+)
 from image_assets.sandbox.sample_storefront import (
     MEDIA_BUCKET,
     MERCHANT_PRODUCT,
@@ -33,8 +41,10 @@ from image_assets.sandbox.sample_storefront import (
 from image_assets.sandbox.samples import sample_objects
 from image_assets.sandbox.server import DATABASES, Sandbox
 from image_assets.sandbox.status import SandboxStatus, running, stop_running, wait_ready, write_status
-from image_assets.settings import read_sandbox_env, sandbox_file
+from image_assets.settings import read_sandbox_env, sandbox_file, settings_for
+from image_assets.vendors.plytix.client import PlytixClient, Product
 
+MAPPING_OBJECTS = {f"{MAPPING_PREFIX}{name}.json": mapping_file(name).read_bytes() for name in MAPPINGS}
 _SERVE = (
     "import sys; from pathlib import Path; from image_assets.sandbox.server import Sandbox; "
     "Sandbox(Path(sys.argv[1])).serve_forever()"
@@ -63,6 +73,8 @@ def test_another_process_finds_its_addresses(sandbox: Sandbox) -> None:
         "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "S3_BUCKET_NAME",
         "REQUESTS_S3_BUCKET", "MEDIA_S3_BUCKET", "SQS_QUEUE_URL", "DATABASE_URL", "CATALOG_DATABASE_URL",
         "SHOPIFY_SHOP", "SHOPIFY_ACCESS_TOKEN", "SHOPIFY_API_VERSION", "SHOPIFY_BASE_URL",
+        "PLYTIX_BASE_URL", "PLYTIX_AUTH_URL", "PLYTIX_API_KEY", "PLYTIX_API_PASSWORD",
+        "PLYTIX_PER_10_S", "PLYTIX_PER_HOUR",
     }  # fmt: skip
 
 
@@ -83,7 +95,7 @@ def md5s(objects: Mapping[str, bytes]) -> dict[str, str]:
 def test_the_buckets_hold_the_sample_objects(sandbox: Sandbox) -> None:
     assert etags(sandbox, sandbox.env["S3_BUCKET_NAME"]) == md5s(sample_objects())
     assert etags(sandbox, sandbox.env["MEDIA_S3_BUCKET"]) == md5s(media_objects())
-    assert etags(sandbox, sandbox.env["REQUESTS_S3_BUCKET"]) == {}
+    assert etags(sandbox, sandbox.env["REQUESTS_S3_BUCKET"]) == md5s(MAPPING_OBJECTS)
 
 
 def test_objects_are_served_as_what_their_names_say(sandbox: Sandbox) -> None:
@@ -128,7 +140,7 @@ def test_reset_removes_what_was_added_and_brings_back_what_was_deleted(sandbox: 
         connection.execute("DELETE FROM nav_items WHERE \"Web_Product_Group_ID\" = 'LGD-101792'")
         connection.execute("UPDATE nav_items SET \"Image_SKU\" = '1' WHERE \"No_\" = '124'")
     spoil_shop(sandbox.env)
-    assert sandbox.reset() == len(sample_objects()) + len(media_objects())
+    assert sandbox.reset() == len(sample_objects()) + len(media_objects()) + len(MAPPING_OBJECTS)
     assert shop_products(sandbox.env) == SAMPLE_PRODUCTS
     assert set(etags(sandbox, bucket)) == set(sample_objects())
     assert set(etags(sandbox, MEDIA_BUCKET)) == set(media_objects())
@@ -206,20 +218,49 @@ def test_the_shop_alone_is_made_anew_by_any_process_that_has_the_environment(san
     assert status is not None
     for _ in range(2):
         spoil_shop(status["env"])
-        resources.reset_shop(status["env"])
+        resources.reset_accounts(status["env"])
         assert shop_products(status["env"]) == SAMPLE_PRODUCTS
+
+
+def plytix_products(env: Mapping[str, str]) -> dict[str, Product]:
+    """The account's products as a client reads them."""
+    skus = [product["sku"] for product in PRODUCTS]
+    with PlytixClient.from_settings(settings_for(env)) as client:
+        return client.find_products(skus, [GALLERY])
+
+
+def test_plytix_holds_the_sample_products_without_images_and_is_made_anew_by_any_process(sandbox: Sandbox) -> None:
+    for _ in range(2):
+        found = plytix_products(sandbox.env)
+        assert {sku: product.asset_count for sku, product in found.items()} == dict.fromkeys(
+            (product["sku"] for product in PRODUCTS), 0
+        )
+        with PlytixClient.from_settings(settings_for(sandbox.env)) as client:
+            asset = client.create_asset(f"https://{AMAZON_HOST}/images/I/51testxL.jpg", "test.jpg")
+            assert client.link(found["OUT0007-LID"].id, asset.id, GALLERY)
+        assert plytix_products(sandbox.env)["OUT0007-LID"].asset_count == 1
+        resources.reset_accounts(sandbox.env)
+
+
+def test_plytix_is_not_reset_without_its_password(sandbox: Sandbox) -> None:
+    before = plytix_products(sandbox.env)
+    for headers in ({}, {"X-Api-Password": "wrong"}):
+        answer = httpx2.post(sandbox.env["PLYTIX_BASE_URL"] + resources.RESET_PATH, headers=headers)
+        assert answer.status_code == 401
+    assert plytix_products(sandbox.env) == before
 
 
 def test_the_shop_is_not_reset_without_its_token(sandbox: Sandbox) -> None:
     before = ask_shop(sandbox.env, "{products(first: 10) {nodes {id}}}")
     for headers in ({}, {"X-Shopify-Access-Token": "shpat_wrong"}):
-        answer = httpx2.post(sandbox.env["SHOPIFY_BASE_URL"] + resources.SHOP_RESET_PATH, headers=headers)
+        answer = httpx2.post(sandbox.env["SHOPIFY_BASE_URL"] + resources.RESET_PATH, headers=headers)
         assert answer.status_code == 401
     assert ask_shop(sandbox.env, "{products(first: 10) {nodes {id}}}") == before
 
 
-def test_the_shops_token_is_a_secret(sandbox: Sandbox) -> None:
+def test_the_tokens_and_passwords_are_secrets(sandbox: Sandbox) -> None:
     assert redact(f"token {sandbox.env['SHOPIFY_ACCESS_TOKEN']}") == f"token {MASK}"
+    assert redact(f"password {sandbox.env['PLYTIX_API_PASSWORD']}") == f"password {MASK}"
 
 
 def test_the_queue_has_a_dead_letter_queue_and_polls_long(sandbox: Sandbox) -> None:
@@ -261,7 +302,7 @@ def test_without_a_database_there_is_no_database_url(tmp_path: Path) -> None:
         assert status is not None
         assert status["pgdata"] is None
         assert not {"DATABASE_URL", "CATALOG_DATABASE_URL"} & set(status["env"])
-        assert sandbox.reset() == len(sample_objects()) + len(media_objects())
+        assert sandbox.reset() == len(sample_objects()) + len(media_objects()) + len(MAPPING_OBJECTS)
         assert shop_products(status["env"]) == SAMPLE_PRODUCTS
     finally:
         sandbox.stop()

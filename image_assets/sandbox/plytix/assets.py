@@ -19,6 +19,7 @@ import httpx2
 from PIL import Image
 
 from image_assets.sandbox.plytix.answers import SCHEMA_ERROR, Answer, Finish, Refused, Request, found, no_asset
+from image_assets.sandbox.plytix.behaviour import Behaviour
 from image_assets.sandbox.plytix.documents import asset_document
 from image_assets.sandbox.plytix.state import Asset
 
@@ -39,10 +40,17 @@ def create_asset(request: Request) -> Finish:
     if address.scheme not in ("http", "https") or not address.hostname:
         raise Refused(422, SCHEMA_ERROR, ("url", "Not a valid URL."))
     name = filename or unquote(PurePosixPath(address.path).name) or "file"
-    return lambda: _take_in(request, name, _download(url, request.behaviour.max_upload_bytes), source=url)
+    return lambda: _take_in(request, name, _download(url, request.behaviour), source=url)
 
 
-def _download(url: str, max_bytes: int) -> bytes:
+def _download(url: str, behaviour: Behaviour) -> bytes:
+    address, max_bytes = urlsplit(url), behaviour.max_upload_bytes
+    mirror = behaviour.mirrors.get(address.hostname or "")
+    if mirror is not None:
+        mirrored = mirror(address.path)
+        if mirrored is None:
+            raise _not_downloaded("HTTP 404")
+        return mirrored
     # Loading certificates, of which http needs none, takes longer than most downloads of a test.
     secure = url.startswith("https:")
     try:

@@ -5,6 +5,7 @@ Here: the settings, with the documented or seen values as defaults. Not here: ac
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -34,6 +35,7 @@ class Behaviour:
             The recorded 409 had url and filename in common; which of them decides is not documented, others' clients
             say the url.
         max_upload_bytes: of what is fetched from an address; inferred.
+        mirrors: hosts that this machine can't reach, as functions from an address's path to its bytes, or None for 404.
         deprecation: value of the header ``X-Plytix-Deprecation`` of every API answer; no header when it is empty.
     """
 
@@ -44,4 +46,7 @@ class Behaviour:
     latency: dict[str, float] = field(default_factory=dict[str, float])
     duplicate_keys: tuple[str, ...] = ("url",)
     max_upload_bytes: int = 50 * 1024 * 1024
+    mirrors: Mapping[str, Callable[[str], bytes | None]] = field(
+        default_factory=dict[str, Callable[[str], bytes | None]]
+    )
     deprecation: str = ""

@@ -64,10 +64,17 @@ class _Host(LoopbackServer):
 
     Args:
         serve: from a WSGI environment to an answer, and where it is no JSON, its content type and content.
+        middleware: wraps the WSGI application.
     """
 
-    def __init__(self, name: str, label: str, serve: Callable[[dict[str, Any]], tuple[Answer, str, bytes]]) -> None:
-        super().__init__(name, label)
+    def __init__(
+        self,
+        name: str,
+        label: str,
+        serve: Callable[[dict[str, Any]], tuple[Answer, str, bytes]],
+        middleware: Callable[[WSGIApplication], WSGIApplication] | None = None,
+    ) -> None:
+        super().__init__(name, label, middleware)
         self._serve = serve
 
     def make_app(self) -> WSGIApplication:
@@ -93,6 +100,7 @@ class PlytixServer:
         behaviour: what to choose about the vendor; `reset` returns to it.
         accounts: aliases; the first is the one whose variables of `env` have no alias.
         clock: seconds since 1970; tokens, windows and timestamps go by it.
+        middleware: wraps the API's WSGI application; see `LoopbackServer`.
 
     Attributes:
         behaviour: may be changed at any time.
@@ -107,6 +115,7 @@ class PlytixServer:
         *,
         accounts: Iterable[str] = ("default",),
         clock: Callable[[], float] = time.time,
+        middleware: Callable[[WSGIApplication], WSGIApplication] | None = None,
     ) -> None:
         self._chosen = behaviour or Behaviour()
         self.behaviour = deepcopy(self._chosen)
@@ -119,7 +128,7 @@ class PlytixServer:
         self._traffic = {alias: Traffic(clock) for alias in self.accounts}
         self._auth_traffic = Traffic(clock)
         self._auth = _Host("plytix_auth", "Plytix (tokens)", self._serve_auth)
-        self._api = _Host("plytix", "Plytix", self._serve_api)
+        self._api = _Host("plytix", "Plytix", self._serve_api, middleware)
 
     def __enter__(self) -> Self:
         self.start()
@@ -185,6 +194,17 @@ class PlytixServer:
     ) -> dict[str, str]:
         """Make products and attributes in an account; see `Account.seed`."""
         return self.account(alias).seed(products, attributes)
+
+    def set_credentials(self, alias: str, api_key: str, api_password: str) -> None:
+        """Give an account other credentials; those it had, and their tokens, are no longer good."""
+        account = self.account(alias)
+        account.api_key, account.api_password = api_key, api_password
+        self._tokens.revoke()
+
+    @property
+    def tokens(self) -> list[str]:
+        """The tokens that are good now, unless they have expired."""
+        return self._tokens.issued
 
     def expire_tokens(self) -> None:
         """Every token that was issued is refused from now on."""

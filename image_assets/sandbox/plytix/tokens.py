@@ -33,12 +33,18 @@ class Tokens:
     """
 
     def __init__(self, accounts: Iterable[Account], clock: Callable[[], float]) -> None:
-        self._accounts = {account.api_key: account for account in accounts}
+        self._accounts = tuple(accounts)
         self._clock = clock
         self._key = secrets.token_bytes(32)
         self._lock = Lock()
         # Accounts and times of expiry by token.
         self._issued: dict[str, tuple[Account, float]] = {}
+
+    @property
+    def issued(self) -> list[str]:
+        """Every token that was not revoked."""
+        with self._lock:
+            return list(self._issued)
 
     def revoke(self) -> None:
         """Every token is unknown from now on."""
@@ -53,7 +59,7 @@ class Tokens:
         """
         if not {"api_key", "api_password"} <= body.keys():
             raise Refused(400, "The browser sent a request that this server could not understand.")
-        account = self._accounts.get(str(body["api_key"]))
+        account = next((known for known in self._accounts if known.api_key == body["api_key"]), None)
         if account is None or account.api_password != body["api_password"]:
             reason = "Query did not throw any results" if account is None else "Credentials not valid"
             raise Refused(401, f"Bad api_key or api_password: {reason}", ("http_status_code", 401))
