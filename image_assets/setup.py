@@ -70,6 +70,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("product images", _media),
         ("catalog", _catalog),
         ("shop", _shop),
+        ("plytix", _plytix),
         ("frames", _frames),
         ("queue", _queue),
         ("database", _database),
@@ -177,6 +178,22 @@ def _shop(settings: Settings) -> tuple[State, str]:
     return State.OK, f"{answer['shop']['name']}, API {settings.shopify_api_version}"
 
 
+def _plytix(settings: Settings) -> tuple[State, str]:
+    from image_assets.marketplace.observe import check_gallery
+    from image_assets.vendors.plytix.client import PlytixClient
+
+    accounts = sorted(settings.plytix_accounts)
+    if settings.plytix_api_key is not None:
+        accounts.insert(0, "")
+    if not accounts:
+        return State.OFF, "PLYTIX_API_KEY: the marketplace area has no account"
+    for account in accounts:
+        with PlytixClient.from_settings(settings, account) as client:
+            check_gallery(client, settings.marketplace_gallery)
+    named = ", ".join(account or "default" for account in accounts)
+    return State.OK, f"{named}: signed in, the gallery {settings.marketplace_gallery} is there"
+
+
 def _frames(settings: Settings) -> tuple[State, str]:
     import pyarrow as pa
 
@@ -202,7 +219,7 @@ def _database(settings: Settings) -> tuple[State, str]:
     from image_assets.stores.database import current_revision, head_revision, make_engine
 
     if settings.database_url is None:
-        return State.OFF, "DATABASE_URL: the storefront area needs it"
+        return State.OFF, "DATABASE_URL: the storefront and marketplace areas need it"
     engine = make_engine(settings.database_url.get_secret_value())
     try:
         found, newest = current_revision(engine), head_revision()

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from image_assets.errors import SettingsError, UnreachableError
+from image_assets.sandbox.plytix import Behaviour, PlytixServer
 from image_assets.sandbox.postgres import EmbeddedPostgres
 from image_assets.sandbox.resources import fill_catalog
 from image_assets.sandbox.sample_storefront import EXPECTED_GROUPS
@@ -76,9 +77,25 @@ def shopify(shopify_server: ShopifyServer) -> ShopifyServer:
     return shopify_server
 
 
+@pytest.fixture(scope="module")
+def plytix() -> Iterator[PlytixServer]:
+    """Two accounts with a gallery."""
+    limits = {10.0: 100_000, 3600.0: 1_000_000}
+    with PlytixServer(Behaviour(limits=limits, auth_limit=1000), accounts=("default", "outlet")) as server:
+        for alias in server.accounts:
+            server.seed([], {"amazon_images": "MediaGalleryAttribute"}, alias=alias)
+        yield server
+
+
 @pytest.fixture
 def whole(
-    change: Change, s3: Any, migrated_url: str, catalog_url: str, shopify: ShopifyServer, queue_url: str
+    change: Change,
+    s3: Any,
+    migrated_url: str,
+    catalog_url: str,
+    shopify: ShopifyServer,
+    plytix: PlytixServer,
+    queue_url: str,
 ) -> Change:
     """Settings of a system that is set up and works, and the same with some variables changed."""
     s3.put_object(Bucket=change().require("s3_bucket"), Key="images/deal/1/1.jpg", Body=b"x")
@@ -91,6 +108,9 @@ def whole(
             "MEDIA_S3_BUCKET": media_bucket(change()),
             "CATALOG_DATABASE_URL": catalog_url,
             **shopify.env(),
+            **plytix.env(),
+            "PLYTIX_PER_10_S": "100000",
+            "PLYTIX_PER_HOUR": "1000000",
             "SQS_QUEUE_URL": queue_url,
             "ALERT_WEBHOOK_URL": "https://hooks.example.com/services/T000/B000/doctor-webhook-path",
         }
@@ -165,7 +185,7 @@ def test_the_doctor_finds_everything_well(whole: Change) -> None:
     found = findings(settings)
     assert list(found) == [
         "environment", "state folder", "variant set", "renderer", "deal images", "request files", "product images",
-        "catalog", "shop", "frames", "queue", "database", "alerts",
+        "catalog", "shop", "plytix", "frames", "queue", "database", "alerts",
     ]  # fmt: skip
     assert {finding.state for finding in found.values()} == {State.OK}
     assert found["variant set"].detail == "deals, 14 variants"
@@ -173,6 +193,7 @@ def test_the_doctor_finds_everything_well(whole: Change) -> None:
     assert found["product images"].detail == f"s3://{settings.media_s3_bucket}/sorted-media/"
     assert found["catalog"].detail == f"{EXPECTED_GROUPS} product groups"
     assert found["shop"].detail.endswith(f", API {settings.shopify_api_version}")
+    assert found["plytix"].detail == "default, outlet: signed in, the gallery amazon_images is there"
     assert found["database"].detail == f"at revision {head_revision()}"
     assert found["queue"].detail.endswith("about 0 messages waiting")
     assert "doctor-webhook-path" not in str(found)
@@ -181,11 +202,12 @@ def test_the_doctor_finds_everything_well(whole: Change) -> None:
 def test_the_doctor_says_what_is_not_set(change: Change, s3: Any) -> None:
     found = findings(change(REQUESTS_S3_BUCKET=None))
     off = {name: finding.detail for name, finding in found.items() if finding.state is State.OFF}
-    assert set(off) == {"request files", "catalog", "shop", "queue", "database", "alerts"}
+    assert set(off) == {"request files", "catalog", "shop", "plytix", "queue", "database", "alerts"}
     for name, variable in (
         ("request files", "REQUESTS_S3_BUCKET"),
         ("catalog", "CATALOG_DATABASE_URL"),
         ("shop", "SHOPIFY_SHOP"),
+        ("plytix", "PLYTIX_API_KEY"),
         ("queue", "SQS_QUEUE_URL"),
         ("database", "DATABASE_URL"),
         ("alerts", "ALERT_WEBHOOK_URL"),
@@ -304,6 +326,22 @@ def test_the_doctor_names_the_scopes_that_a_token_lacks(whole: Change, shopify: 
     }
 
 
+PLYTIX_BREAKS: dict[str, dict[str, str | None]] = {
+    "PLYTIX_API_PASSWORD is not set": {"PLYTIX_API_PASSWORD": None},
+    "PLYTIX_API_KEY": {"PLYTIX_API_PASSWORD": "a-wrong-password"},
+    "PLYTIX_OUTLET_API_PASSWORD": {"PLYTIX_OUTLET_API_PASSWORD": "a-wrong-password"},
+    "set MARKETPLACE_GALLERY to the label of another one": {"MARKETPLACE_GALLERY": "no_such_gallery"},
+}
+
+
+@pytest.mark.parametrize("said", PLYTIX_BREAKS)
+def test_the_doctor_finds_what_is_wrong_with_plytix(whole: Change, said: str) -> None:
+    found = broken(whole(**PLYTIX_BREAKS[said]))
+    assert set(found) == {"plytix"}
+    assert said in found["plytix"]
+    assert "a-wrong-password" not in found["plytix"]
+
+
 def test_the_doctor_finds_a_missing_queue(whole: Change, aws: Aws) -> None:
     found = broken(whole(SQS_QUEUE_URL=f"{aws.url}/123456789012/no-such-queue"))
     assert set(found) == {"queue"}
@@ -337,12 +375,13 @@ def test_everything_broken_is_reported_at_once(whole: Change) -> None:
             DATABASE_URL=f"postgresql+psycopg://u:p@127.0.0.1:{closed_port()}/db",
             CATALOG_DATABASE_URL=f"postgresql+psycopg://u:p@127.0.0.1:{closed_port()}/db",
             SHOPIFY_BASE_URL=f"http://127.0.0.1:{closed_port()}",
+            PLYTIX_BASE_URL=f"http://127.0.0.1:{closed_port()}",
             DEALS_VARIANT_SET="no-such-set",
             FRAMES_URL="s3://no-such-bucket/frames",
         )
     )
     assert set(found) == {
-        "variant set", "deal images", "request files", "product images", "catalog", "shop", "frames", "queue",
+        "variant set", "deal images", "request files", "product images", "catalog", "shop", "plytix", "frames", "queue",
         "database",
     }  # fmt: skip
 

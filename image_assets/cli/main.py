@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 from rich.text import Text
 
-from image_assets.cli import deals, sandbox, storefront
+from image_assets.cli import deals, marketplace, sandbox, storefront
 from image_assets.cli.common import (
     EXIT_INTERRUPTED,
     EXIT_SOME_FAILED,
@@ -37,6 +37,7 @@ app = typer.Typer(
 )
 app.add_typer(deals.app, name="deals")
 app.add_typer(storefront.app, name="storefront")
+app.add_typer(marketplace.app, name="marketplace")
 app.add_typer(sandbox.app, name="sandbox")
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from image_assets.cli import common, main
 from image_assets.stores import aws as aws_store
+from image_assets_tests.marketplace.conftest import market, market_env, migrated_url, plytix, plytix_server
 from image_assets_tests.storefront.conftest import (
     catalog,
     engine,
@@ -24,7 +25,19 @@ from image_assets_tests.storefront.conftest import (
     storefront_env,
 )
 
-__all__ = ["catalog", "engine", "shopify", "shopify_server", "storefront", "storefront_env"]
+__all__ = [
+    "catalog",
+    "engine",
+    "market",
+    "market_env",
+    "migrated_url",
+    "plytix",
+    "plytix_server",
+    "shopify",
+    "shopify_server",
+    "storefront",
+    "storefront_env",
+]
 
 SCRIPT = Path(sys.executable).with_name("image-assets")
 
