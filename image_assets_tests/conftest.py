@@ -29,6 +29,7 @@ _OURS = (
     "AWS_",
     "DAGSTER_",
     "IMAGE_ASSETS_",
+    "IMAGE_HOSTS",
     "S3_",
     "SQS_",
     "REQUESTS_",

@@ -18,6 +18,7 @@ from image_assets.cli.common import (
     print_failures,
     print_json,
 )
+from image_assets.redaction import redact
 
 if TYPE_CHECKING:
     from image_assets.marketplace.plan import SyncPlan
@@ -45,6 +46,7 @@ def sync(
     from image_assets.marketplace.files import load_plan, read_mapping, save_plan as write_plan, write_report
     from image_assets.marketplace.service import dry_run as run_dry, sync as run_sync
     from image_assets.marketplace.workplace import open_workplace
+    from image_assets.planfile import check_writable
     from image_assets.settings import load_settings
 
     if dry_run == execute:
@@ -53,6 +55,8 @@ def sync(
         raise typer.BadParameter("--save-plan goes with --dry-run.")
     if plan and not execute:
         raise typer.BadParameter("--plan goes with --execute.")
+    for file in filter(None, [save_plan, report]):
+        check_writable(file)
     images = read_mapping(mapping)
     saved = load_plan(plan) if plan else None
     skip = saved.skip_existing if saved else skip_existing
@@ -76,14 +80,16 @@ def sync(
                 on_result=progress.add,
             )
         requests = dict(work.client.requests)
-    if save_plan:
-        write_plan(save_plan, run.plan)
-    if report:
-        write_report(report, run.report)
-    if json:
-        print_json(_as_json(run, requests))
-    else:
-        _print(run)
+    try:  # neither a disk that is full nor a reader that went away loses the other half of what is known
+        if json:
+            print_json(_as_json(run, requests))
+        else:
+            _print(run)
+    finally:
+        if save_plan:
+            write_plan(save_plan, run.plan)
+        if report:
+            write_report(report, run.report)
     _exit(run)
 
 
@@ -115,7 +121,7 @@ def _print(run: SyncRun) -> None:
 
 
 def plan_lines(plan: SyncPlan) -> list[str]:
-    """A plan in words, one line a change."""
+    """A plan in words, one line a change; what signs a link is masked."""
     lines = [f"upload {item.filename} from {item.url}" for item in plan.uploads]
     for product in plan.products:
         if not product.needs_writes:
@@ -127,7 +133,7 @@ def plan_lines(plan: SyncPlan) -> list[str]:
             lines.append(f"  order: {', '.join(product.order)}")
         if product.thumbnail:
             lines.append(f"  thumbnail {product.thumbnail}")
-    return lines
+    return [redact(line) for line in lines]
 
 
 @app.command()
@@ -141,12 +147,19 @@ def unlink(
     from image_assets.marketplace.workplace import open_workplace
     from image_assets.settings import load_settings
 
+    if not all(map(str.strip, sku)):
+        raise typer.BadParameter("--sku is empty.")
     with open_workplace(load_settings(), plytix_account) as work:
         found = run_unlink(work, sku)
     if json:
         print_json(found.as_dict())
     else:
         print_failures(found.failures)
-        out.print(f"Images taken off: {found.counts['unlinked']:,} of {found.total - found.failed:,} products.")
+        products = _counted(found.total - found.failed, "product")
+        out.print(f"{products}: {_counted(found.counts['unlinked'], 'image')} taken off.")
     if found.failed:
         raise typer.Exit(EXIT_UNUSABLE if found.turned_away else EXIT_SOME_FAILED)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

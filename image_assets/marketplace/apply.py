@@ -9,7 +9,7 @@ is. A run that dies leaves a product unfinished, which the ledger says, and the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
@@ -38,33 +38,45 @@ _TURNS_AWAY = (AccessDeniedError, ThrottledError, NotSentError)
 
 
 class Access:
-    """Whether Plytix lets a run go on; shared by its threads.
+    """Whether a run may go on; shared by its threads.
+
+    Args:
+        still_held: raises once the account's lock was lost: another run may be at work.
 
     Attributes:
-        turned_away: why it does not, or None.
+        turned_away: why it may not, or None.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, still_held: Callable[[], None] = lambda: None) -> None:
         self.turned_away: ImageAssetsError | None = None
+        self._still_held = still_held
         self._lock = Lock()
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Work on one item; once the account was turned away, every later item ends so at once.
+        """Work on one item; once the account was turned away, or its lock lost, every later item ends so at once.
 
         Raises:
-            AccessDeniedError, ThrottledError, NotSentError: it was turned away before.
+            AccessDeniedError, ThrottledError, NotSentError, TransientError: it was turned away, or is so now.
         """
         if self.turned_away is not None:
             raise copy(self.turned_away)
         try:
+            self._still_held()
+        except ImageAssetsError as error:
+            self._turn_away(error, "The account is held no more")
+            raise
+        try:
             yield
         except _TURNS_AWAY as error:
-            with self._lock:
-                first, self.turned_away = self.turned_away is None, error
-            if first:
-                _log.warning("Plytix turns the account away; the rest is not tried: %s", error)
+            self._turn_away(error, "Plytix turns the account away")
             raise
+
+    def _turn_away(self, error: ImageAssetsError, what: str) -> None:
+        with self._lock:
+            first, self.turned_away = self.turned_away is None, error
+        if first:
+            _log.warning("%s; the rest is not tried: %s", what, error)
 
 
 @dataclass
@@ -143,14 +155,14 @@ class Applier:
         self._ledger = ledger
         self._workers = workers
 
-    def upload(self, plan: SyncPlan) -> Uploaded:
+    def upload(self, plan: SyncPlan, access: Access) -> Uploaded:
         """Make assets of a plan's images; an image that can't be is a failure, and the others go on."""
-        done = Uploaded(dict(plan.assets))
+        done = Uploaded(dict(plan.assets), access=access)
 
         def create(item: Upload) -> Asset:
             with done.access.attempt():
                 made = self._client.create_asset(item.url, item.filename)
-                self._ledger.record(item.url, made.id)
+                self._ledger.record(item.url, made.id, created=not made.existed)
                 return made
 
         for result in parallel_map(create, plan.uploads, workers=self._workers):
@@ -185,7 +197,7 @@ class Applier:
                 if item.order:
                     self._reorder(item, gallery, uploaded.assets, result)
                 self._set_thumbnail(item, uploaded.assets, result)
-                if not result.problems:
+                if not result.passing:  # what can't pass would be as unfinished after every other run
                     self._ledger.finish(item.sku)
         except NotFoundError as gone:
             hint = "Somebody deleted it in Plytix meanwhile; run it again."
@@ -210,11 +222,14 @@ class Applier:
                     result.fail(error, url)
 
     def _reorder(self, item: ProductPlan, gallery: str, assets: Mapping[str, str], result: ProductResult) -> None:
-        """Put the gallery in order, as it is at this moment: what others added meanwhile stays in it."""
+        """Put the gallery in order, as it is at this moment.
+
+        What others added since we looked stays in it, but for the moment between this look and the write: Plytix can't
+        be told to refuse a gallery that has changed.
+        """
         live = self._client.product(item.product_id, [gallery])
         now = [asset.id for asset in live.galleries[gallery]]
-        wanted = dict.fromkeys(assets.get(ref, ref) for ref in item.order)
-        target = in_place(now, [ref for ref in wanted if ref in now])
+        target = in_place(now, [assets.get(ref, ref) for ref in item.order])
         if target != now:
             self._client.set_gallery(item.product_id, gallery, target)
             result.reordered = True
@@ -226,9 +241,15 @@ class Applier:
             self._client.set_thumbnail(item.product_id, asset_id)
             result.thumbnail = True
 
-    def unlink(self, product_id: str, asset_ids: Sequence[str]) -> int:
-        """Take assets off a product; returns how many were on it."""
-        return sum(self._client.unlink(product_id, asset_id) for asset_id in asset_ids)
+    def unlink(self, product_id: str, gallery: str, kept: Sequence[str] | None, *, thumbnail: bool) -> None:
+        """Leave a gallery with what is ``kept``, if anything goes, and a product without its thumbnail, if it is ours.
+
+        Not by Plytix's own unlinking, which takes an asset off the product's other attributes too.
+        """
+        if kept is not None:
+            self._client.set_gallery(product_id, gallery, kept)
+        if thumbnail:
+            self._client.set_thumbnail(product_id, None)
 
 
 def _typed(error: Exception | None, item: str) -> ImageAssetsError:

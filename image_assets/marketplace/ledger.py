@@ -6,7 +6,7 @@ it (``plan.py``). The ledger is never believed alone: a plan counts only assets 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -32,14 +32,17 @@ class LedgerStore:
         self._account = account
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> Iterator[Callable[[], None]]:
         """Hold the account, so that two runs never link at once: Plytix loses links made at the same time.
+
+        Yields:
+            What raises TransientError (``lock_lost``), in any thread, once the account is held no more.
 
         Raises:
             TransientError: another process holds it.
         """
-        with hold(self._engine, f"marketplace:{self._account}", "This Plytix account"):
-            yield
+        with hold(self._engine, f"marketplace:{self._account}", "This Plytix account") as still_held:
+            yield still_held
 
     def assets(self, urls: Sequence[str]) -> dict[str, str]:
         """By address, the ids of the assets that some images were uploaded as."""
@@ -51,24 +54,40 @@ class LedgerStore:
         return {row.url: row.asset_id for row in rows}
 
     def ours(self, asset_ids: Collection[str]) -> set[str]:
-        """Which of some assets we uploaded."""
+        """Which of some assets we made."""
         with transaction(self._engine) as connection:
             found = connection.scalars(
                 sa.select(assets.c.asset_id).where(
                     assets.c.account == self._account,
+                    assets.c.created,
                     assets.c.asset_id == sa.any_(sa.literal(list(asset_ids), _TEXTS)),
                 )
             )
             return set(found)
 
-    def record(self, url: str, asset_id: str) -> None:
-        """Remember which asset an image is."""
-        statement = insert(assets).values(account=self._account, url=url, asset_id=asset_id)
+    def same_bytes(self, hashes: Collection[str]) -> dict[str, str]:
+        """By SHA-256, an address with these bytes that is an asset already, whatever mapping names it."""
+        with transaction(self._engine) as connection:
+            rows = connection.execute(
+                sa.select(contents.c.sha256, contents.c.url)
+                .join(assets, assets.c.url == contents.c.url)
+                .where(
+                    assets.c.account == self._account,
+                    contents.c.sha256 == sa.any_(sa.literal(list(hashes), _TEXTS)),
+                )
+                .order_by(assets.c.recorded_at.desc(), contents.c.url)
+            ).all()
+        return {row.sha256: row.url for row in rows}  # of several, the first that was uploaded
+
+    def record(self, url: str, asset_id: str, *, created: bool) -> None:
+        """Remember which asset an image is, and whether we made it."""
+        values = {"asset_id": asset_id, "created": created}
+        statement = insert(assets).values(account=self._account, url=url, **values)
         with transaction(self._engine) as connection:
             connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=[assets.c.account, assets.c.url],
-                    set_={"asset_id": asset_id, "recorded_at": sa.func.now()},
+                    set_={**values, "recorded_at": sa.func.now()},
                 )
             )
 

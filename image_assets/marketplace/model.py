@@ -40,6 +40,7 @@ _AUTHORITY = re.compile(r"(?P<host>[^\[\]:@]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 # As `quote` leaves them in a path: what RFC 3986 allows there.
 _PATH_SAFE = "/:@!$&'()*+,;=-._~"
+_UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
 
 
 def slot_rank(slot: str) -> int:
@@ -107,11 +108,20 @@ def _host(name: str) -> str:
 
 
 def _one_encoding(path: str) -> str:
-    """Percent-encode what has to be, and nothing else; an encoded slash stays one, as it separates nothing."""
-    return "%2F".join(
-        quote(unquote(part, errors="surrogateescape"), safe=_PATH_SAFE, errors="surrogateescape")
-        for part in re.split("(?i)%2f", path)
+    """One percent-encoding: what has to be encoded is, letters and digits are not, anything else stays as it is.
+
+    RFC 3986, 6.2.2.2: to some servers a reserved character and its code are two (to S3 a ``+`` in a path is a space).
+    """
+    pieces = re.split("(%[0-9A-Fa-f]{2})", path)
+    return "".join(
+        _one_code(piece) if at % 2 else quote(piece, safe=_PATH_SAFE, errors="surrogateescape")
+        for at, piece in enumerate(pieces)
     )
+
+
+def _one_code(code: str) -> str:
+    character = chr(int(code[1:], 16))
+    return character if character in _UNRESERVED else code.upper()
 
 
 def _bad_link(text: str, why: str) -> InputError:
@@ -256,6 +266,7 @@ class LiveProduct:
         gallery: ids of the assets in the gallery attribute, in order.
         thumbnail: the id of its thumbnail.
         assets: how many assets it has in all its attributes.
+        ours: those of the gallery that we uploaded.
     """
 
     id: str
@@ -263,6 +274,7 @@ class LiveProduct:
     gallery: tuple[str, ...] = ()
     thumbnail: str | None = None
     assets: int = 0
+    ours: frozenset[str] = frozenset()
 
 
 def in_place(gallery: Sequence[str], wanted: Sequence[str]) -> list[str]:

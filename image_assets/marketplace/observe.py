@@ -57,7 +57,8 @@ def observe(client: PlytixClient, ledger: LedgerStore, mapping: ImageMapping, ga
         As `PlytixClient.find_products`, and the database's errors.
     """
     found = client.find_products((item.sku for item in mapping.products if item.references), [gallery])
-    products = {sku: _live(product, gallery) for sku, product in found.items()}
+    ours = uploaded_by_us(ledger, [asset for product in found.values() for asset in product.galleries[gallery]])
+    products = {sku: _live(product, gallery, ours) for sku, product in found.items()}
     images = unique_images(mapping.products)
     known = ledger.assets([item.url for item in images])
     shown = {asset_id for item in products.values() for asset_id in (*item.gallery, item.thumbnail)}
@@ -72,17 +73,19 @@ def observe(client: PlytixClient, ledger: LedgerStore, mapping: ImageMapping, ga
     return Observed(products, assets)
 
 
-def uploaded_by_us(ledger: LedgerStore, shown: Sequence[Asset]) -> set[str]:
+def uploaded_by_us(ledger: LedgerStore, shown: Sequence[Asset]) -> frozenset[str]:
     """Which of some assets we uploaded: by the ledger or, where that was lost, by their names."""
     named = {asset.id for asset in shown if _OUR_NAME.fullmatch(PurePosixPath(asset.filename).name)}
-    return named | ledger.ours([asset.id for asset in shown])
+    return frozenset(named | ledger.ours([asset.id for asset in shown]))
 
 
-def _live(product: Product, gallery: str) -> LiveProduct:
+def _live(product: Product, gallery: str, ours: frozenset[str]) -> LiveProduct:
+    shown = tuple(dict.fromkeys(asset.id for asset in product.galleries[gallery]))
     return LiveProduct(
         product.id,
         product.sku,
-        tuple(dict.fromkeys(asset.id for asset in product.galleries[gallery])),
+        shown,
         product.thumbnail.id if product.thumbnail else None,
         product.asset_count,
+        ours.intersection(shown),
     )

@@ -6,7 +6,7 @@ Here: the difference between a mapping and Plytix, and whether a saved plan stil
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from image_assets.marketplace.model import (
@@ -139,12 +139,13 @@ def make_plan(
             text = f"Plytix has no product {product.sku}. Create it, or correct suggested_sku."
             problems.append(Problem("", text, product.sku, "unknown_product"))
             continue
-        if options.skip_existing and found.gallery and product.sku not in options.unfinished:
+        if options.skip_existing and (found.gallery or found.thumbnail) and product.sku not in options.unfinished:
             skipped.append(product.sku)
             continue
         plan = _plan_product(product, found, assets)
-        if plan.links and found.assets + len(plan.links) > MAX_ASSETS:
-            problems.append(_too_many(product, found, plan))
+        count = _assets_after(found, plan, assets)
+        if plan.links and count > MAX_ASSETS:
+            problems.append(_too_many(product, count))
             continue
         planned.append(plan)
         used |= {item.url for item in product.references}
@@ -170,47 +171,72 @@ def _plan_product(product: MappedProduct, live: LiveProduct, assets: Mapping[str
     urls = {assets.get(item.url, item.url): item.url for item in reversed(product.references)}
     missing = [ref for ref in wanted if ref not in live.gallery]
     gallery = [*live.gallery, *missing]
+    # Ours that the mapping no longer names stay, behind those it does.
+    ordered = [*wanted, *(ref for ref in live.gallery if ref in live.ours and ref not in urls)]
     main = product.main
     return ProductPlan(
         sku=product.sku,
         product_id=live.id,
         is_parent=product.is_parent,
         links=tuple(urls[ref] for ref in missing),
-        order=tuple(urls[ref] if ref in missing else ref for ref in wanted)
-        if in_place(gallery, wanted) != gallery
+        order=tuple(urls[ref] if ref in missing else ref for ref in ordered)
+        if in_place(gallery, ordered) != gallery
         else (),
         thumbnail=main if main is not None and assets.get(main, main) != live.thumbnail else None,
     )
 
 
-def _too_many(product: MappedProduct, live: LiveProduct, plan: ProductPlan) -> Problem:
+def _assets_after(live: LiveProduct, plan: ProductPlan, assets: Mapping[str, str]) -> int:
+    """How many assets the product would have; its thumbnail is one already."""
+    return live.assets + sum(assets.get(url, url) != live.thumbnail for url in plan.links)
+
+
+def _too_many(product: MappedProduct, count: int) -> Problem:
     text = (
-        f"{product.sku} would have {live.assets + len(plan.links)} assets; Plytix allows {MAX_ASSETS} a product. "
-        "Unlink some, or take images out of the mapping."
+        f"{product.sku} would have {count} assets; Plytix allows {MAX_ASSETS} a product. Unlink some, or take images "
+        "out of the mapping."
     )
     return Problem("", text, product.sku, "too_many_assets")
 
 
-def covers(saved: SyncPlan, now: SyncPlan) -> bool:
-    """Whether everything ``now`` would do is in a ``saved`` plan: it still fits when part of it has been done."""
-    same = ("mapping", "fingerprint", "account", "gallery", "skip_existing")
-    if any(getattr(saved, name) != getattr(now, name) for name in same):
-        return False
-    before = {item.sku: item for item in saved.products}
-    return set(now.uploads) <= set(saved.uploads) and all(
-        item.sku in before and _covers_product(before[item.sku], item) for item in now.products if item.needs_writes
+def misfit(saved: SyncPlan, now: SyncPlan) -> str:
+    """Why a ``saved`` plan can no longer be carried out, given what there is to do ``now``; empty if it can.
+
+    Whatever ``now`` would do has to be in it: so it still fits when part of it has been done.
+    """
+    for name, what in (
+        ("account", "it is for another account"),
+        ("gallery", "it is for another gallery"),
+        ("skip_existing", "it was made with another --skip-existing"),
+        ("fingerprint", "the mapping names other images or products"),
+    ):
+        if getattr(saved, name) != getattr(now, name):
+            return what
+    before, today = ({item.sku: item for item in plan.products} for plan in (saved, now))
+    there = {*today, *now.skipped}
+    gone = next((sku for sku, item in before.items() if item.needs_writes and sku not in there), None)
+    if gone is not None:
+        return f"{gone} can't be synced any more"
+    more = next((item for item in now.uploads if item not in saved.uploads), None)
+    if more is not None:
+        return f"{more.filename} has to be uploaded, which it does not name"
+    changed = next(
+        (
+            sku
+            for sku, item in today.items()
+            if item.needs_writes and not (sku in before and _covers_product(before[sku], item))
+        ),
+        None,
     )
+    return f"{changed} needs something else in Plytix by now" if changed is not None else ""
 
 
 def _covers_product(saved: ProductPlan, now: ProductPlan) -> bool:
+    links, done = set(now.links), set(saved.links) - set(now.links)
     return (
         saved.product_id == now.product_id
-        and set(now.links) <= set(saved.links)
-        and (not now.order or bool(saved.order or saved.links))
+        and links <= set(saved.links)
+        # A run that broke off leaves an order that was not there before.
+        and (not now.order or bool(saved.order or done))
         and now.thumbnail in (None, saved.thumbnail)
     )
-
-
-def removable(gallery: Sequence[str], ours: Collection[str]) -> tuple[str, ...]:
-    """What to take off a product whose listing is gone: the assets that we uploaded, in gallery order."""
-    return tuple(asset_id for asset_id in dict.fromkeys(gallery) if asset_id in ours)

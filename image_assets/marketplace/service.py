@@ -15,7 +15,7 @@ from image_assets.errors import ImageAssetsError, NotFoundError, StalePlanError
 from image_assets.marketplace.apply import Access, ProductResult, Uploaded
 from image_assets.marketplace.model import ImageMapping, in_order, unique_images
 from image_assets.marketplace.observe import Observed, check_gallery, observe, uploaded_by_us
-from image_assets.marketplace.plan import PlanOptions, SyncPlan, covers, make_plan, removable
+from image_assets.marketplace.plan import PlanOptions, SyncPlan, make_plan, misfit
 from image_assets.marketplace.proof import ShownProduct, problems as prove
 from image_assets.marketplace.report import SyncReport, report_plan, report_run
 from image_assets.marketplace.workplace import Workplace
@@ -115,11 +115,11 @@ def sync(
         As `look`.
     """
     started = datetime.now(UTC)
-    with work.ledger.lock():
+    with work.ledger.lock() as still_held:
         seen = look(work, mapping, skip_existing=skip_existing)
         plan = seen.plan()
         _check_saved(plan, saved)
-        uploaded = upload(work, plan)
+        uploaded = upload(work, plan, still_held)
         if uploaded.existed:  # a gallery may show them already: what is to link, and in which order, is another now
             plan = replace(plan, products=seen.plan(uploaded.assets).products)
         on_start(len(plan.products))
@@ -132,10 +132,13 @@ def sync(
     return SyncRun(seen.mapping, plan, report, outcomes_of(plan, results), tuple(results), uploaded)
 
 
-def upload(work: Workplace, plan: SyncPlan) -> Uploaded:
-    """Make assets of what a plan names, and remember those that were found by their names."""
+def upload(work: Workplace, plan: SyncPlan, still_held: Callable[[], None]) -> Uploaded:
+    """Make assets of what a plan names, and remember those that were found by their names.
+
+    ``still_held`` raises once the account's lock was lost; nothing more is written then.
+    """
     remember(work, plan)
-    return work.applier.upload(plan)
+    return work.applier.upload(plan, Access(still_held))
 
 
 def remember(work: Workplace, plan: SyncPlan) -> None:
@@ -143,7 +146,7 @@ def remember(work: Workplace, plan: SyncPlan) -> None:
     known = work.ledger.assets(list(plan.assets))
     for url, asset_id in plan.assets.items():
         if known.get(url) != asset_id:
-            work.ledger.record(url, asset_id)
+            work.ledger.record(url, asset_id, created=True)  # it was found by the name that we give
 
 
 @dataclass
@@ -162,10 +165,10 @@ def upload_images(work: Workplace, mapping: ImageMapping, *, skip_existing: bool
         TransientError: another process syncs the account.
         As `look`.
     """
-    with work.ledger.lock():
+    with work.ledger.lock() as still_held:
         seen = look(work, mapping, skip_existing=skip_existing)
         plan = seen.plan()
-        return UploadRun(seen.mapping, plan, upload(work, plan))
+        return UploadRun(seen.mapping, plan, upload(work, plan, still_held))
 
 
 @dataclass
@@ -201,11 +204,11 @@ def link_images(
         As `upload_images`.
     """
     started = datetime.now(UTC)
-    with work.ledger.lock():
+    with work.ledger.lock() as still_held:
         seen = look(work, mapping, skip_existing=skip_existing)
         mapping, plan = seen.mapping, seen.plan()
         remember(work, plan)
-        there = Uploaded(dict(plan.assets), failures=uploaded.failures)
+        there = Uploaded(dict(plan.assets), failures=uploaded.failures, access=Access(still_held))
         results = in_plan_order(plan, work.applier.link(plan, there))
         wanted = [item for item in mapping.products if item.references]
         found = work.client.find_products([item.sku for item in wanted], [work.gallery])
@@ -236,9 +239,10 @@ def link_images(
 
 
 def _check_saved(plan: SyncPlan, saved: SyncPlan | None) -> None:
-    if saved is not None and not covers(saved, plan):
+    reason = misfit(saved, plan) if saved is not None else ""
+    if reason:
         raise StalePlanError(
-            f"{plan.mapping}: the mapping or Plytix changed since the plan was made.",
+            f"{plan.mapping}: the saved plan no longer fits: {reason}.",
             hint="Make a new plan: --dry-run --save-plan.",
         )
 
@@ -280,9 +284,8 @@ def same_bytes_once(work: Workplace, mapping: ImageMapping) -> ImageMapping:
             _log.warning("%s can't be compared with other images: %s", result.item, result.error)
         else:
             result.unwrap()
-    assets = work.ledger.assets(urls)
-    first: dict[str, str] = {}
-    for url in sorted(urls, key=lambda url: url not in assets):  # one that was uploaded stays the one
+    first = work.ledger.same_bytes(set(hashes.values()))  # one that was uploaded stays the one
+    for url in urls:
         if url in hashes:
             first.setdefault(hashes[url], url)
     instead = {url: first[digest] for url, digest in hashes.items()}
@@ -310,8 +313,9 @@ def unlink(work: Workplace, skus: Iterable[str]) -> Report:
         As `look`.
     """
     wanted = list(dict.fromkeys(skus))
-    report, access = Report(), Access()
-    with work.ledger.lock():
+    report = Report()
+    with work.ledger.lock() as still_held:
+        access = Access(still_held)
         check_gallery(work.client, work.gallery)
         live = work.client.find_products(wanted, [work.gallery])
         for sku in wanted:
@@ -330,8 +334,10 @@ def _unlink_product(work: Workplace, sku: str, product: Product | None) -> int:
         raise NotFoundError(
             f"Plytix has no product {sku}.", code="unknown_product", hint="Check the SKU, letters' case included."
         )
-    shown = [*product.galleries[work.gallery], *filter(None, [product.thumbnail])]
-    ours = uploaded_by_us(work.ledger, shown)
-    count = work.applier.unlink(product.id, removable([asset.id for asset in shown], ours))
+    gallery = product.galleries[work.gallery]
+    ours = uploaded_by_us(work.ledger, [*gallery, *filter(None, [product.thumbnail])])
+    kept = [asset.id for asset in gallery if asset.id not in ours]
+    thumbnail = product.thumbnail is not None and product.thumbnail.id in ours
+    work.applier.unlink(product.id, work.gallery, kept if len(kept) < len(gallery) else None, thumbnail=thumbnail)
     work.ledger.finish(sku)
-    return count
+    return len(ours)

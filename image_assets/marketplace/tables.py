@@ -17,6 +17,8 @@ assets = sa.Table(
     sa.Column("account", sa.Text, primary_key=True),
     sa.Column("url", sa.Text, primary_key=True),
     sa.Column("asset_id", sa.Text, nullable=False),
+    # Whether we made it: one that Plytix had already is somebody else's, and is never unlinked by us.
+    sa.Column("created", sa.Boolean, nullable=False),
     sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     sa.Index(None, "account", "asset_id"),
 )

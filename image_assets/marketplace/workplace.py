@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from image_assets.imaging.probe import sniff
 from image_assets.marketplace.apply import Applier
 from image_assets.marketplace.ledger import ContentStore, LedgerStore
 from image_assets.settings import Settings
@@ -66,7 +67,7 @@ def open_workplace(settings: Settings, account: str = "", *, engine: sa.Engine |
             opened.callback(engine.dispose)
         fetcher: Fetcher | None = None
         if settings.marketplace_same_bytes:
-            rules = FetchRules(allowed_hosts=settings.allowed_image_hosts, max_bytes=MAX_IMAGE_BYTES)
+            rules = FetchRules(allowed_hosts=settings.allowed_image_hosts, max_bytes=MAX_IMAGE_BYTES, sniff=sniff)
             fetcher = opened.enter_context(closing(Fetcher(rules)))
         ledger = LedgerStore(engine, client.account_id)
         yield Workplace(

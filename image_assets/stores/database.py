@@ -5,13 +5,15 @@ Here: connecting, typed errors, locks, migrations. Not here: an area's tables (i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from image_assets.errors import SettingsError, TransientError, UnreachableError
 from image_assets.paths import PACKAGE
@@ -30,8 +32,11 @@ metadata = sa.MetaData(
     }
 )
 CONNECT_TIMEOUT_S = 5
+# A connection whose other end says nothing for so long is dead; without it TCP waits a quarter of an hour.
+DEAD_AFTER_MS = 30_000
 MIGRATIONS = PACKAGE / "migrations"
 _UNDEFINED_TABLE = "42P01"  # PostgreSQL, appendix A
+_log = logging.getLogger(__name__)
 _URL_HINT = "Write it like postgresql+psycopg://user:password@host/database."
 
 
@@ -64,7 +69,7 @@ def make_engine(url: str, variable: str = "DATABASE_URL") -> sa.Engine:
     if parsed.get_backend_name() != "postgresql":
         return sa.create_engine(parsed, pool_pre_ping=True)
     # No limit but the threads that use it: one that holds a lock and asks for a second connection must get it.
-    arguments = {"connect_timeout": CONNECT_TIMEOUT_S}
+    arguments = {"connect_timeout": CONNECT_TIMEOUT_S, "tcp_user_timeout": DEAD_AFTER_MS}
     return sa.create_engine(parsed, pool_pre_ping=True, max_overflow=-1, connect_args=arguments)
 
 
@@ -78,9 +83,9 @@ def check_connection(engine: sa.Engine, variable: str = "DATABASE_URL") -> None:
         with engine.connect() as connection:
             connection.execute(sa.text("SELECT 1"))
     except OperationalError as error:
-        reason = str(error.orig).strip().splitlines()[0]
         raise UnreachableError(
-            f"The database of {variable} can't be reached: {reason}.", hint="Check the URL and that the server runs."
+            f"The database of {variable} can't be reached: {_reason(error)}.",
+            hint="Check the URL and that the server runs.",
         ) from None
 
 
@@ -92,13 +97,18 @@ def connected(engine: sa.Engine) -> Iterator[sa.Connection]:
         UnreachableError: the database is gone.
         SettingsError: it lacks tables, as it was not migrated.
     """
+    with _typed_errors(), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def _typed_errors() -> Iterator[None]:
     try:
-        with engine.connect() as connection:
-            yield connection
+        yield
     except OperationalError as error:
-        reason = str(error.orig).strip().splitlines()[0]
         raise UnreachableError(
-            f"The database of DATABASE_URL can't be reached: {reason}.", hint="Check that it runs, then run again."
+            f"The database of DATABASE_URL can't be reached: {_reason(error)}.",
+            hint="Check that it runs, then run again.",
         ) from None
     except ProgrammingError as error:
         if getattr(error.orig, "sqlstate", "") != _UNDEFINED_TABLE:
@@ -106,6 +116,11 @@ def connected(engine: sa.Engine) -> Iterator[sa.Connection]:
         raise SettingsError(
             "The database of DATABASE_URL lacks tables of this version.", hint="Run `image-assets setup`."
         ) from None
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """What the driver says, in one line; SQLAlchemy's own words would repeat the statement."""
+    return str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()[0]
 
 
 @contextmanager
@@ -116,8 +131,12 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 @contextmanager
-def hold(engine: sa.Engine, name: str, what: str) -> Iterator[None]:
+def hold(engine: sa.Engine, name: str, what: str) -> Iterator[Callable[[], None]]:
     """Hold a lock of the database while working; a process that dies lets go of it.
+
+    So does a connection that dies, and the work does not notice by itself: long work calls what this yields, from any
+    thread, before each step that nobody else may take at the same time. It raises TransientError, with the code
+    ``lock_lost``, once the lock is gone. Work that ended without asking keeps its result; a warning is logged.
 
     Args:
         engine: the project's own database.
@@ -126,20 +145,65 @@ def hold(engine: sa.Engine, name: str, what: str) -> Iterator[None]:
 
     Raises:
         TransientError: another process holds it.
-        As `connected`.
+        As `connected`, while taking the lock.
     """
-    key = lock_key(name)
-    with connected(engine) as connection:
-        if not connection.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar():
-            raise TransientError(
-                f"{what} is being synced by another process.", code="locked", hint="Run again when it is done."
-            )
-        connection.commit()
+    lock = _HeldLock(engine, name, what)
+    try:
+        yield lock.check
+    finally:
+        lock.release()
+
+
+class _HeldLock:
+    """A lock that is held from its making to its release, by a connection of its own. Raises as `hold`."""
+
+    def __init__(self, engine: sa.Engine, name: str, what: str) -> None:
+        self._key = lock_key(name)
+        self._what = what
+        self._guard = Lock()  # a connection serves one thread at a time
+        self._gone = ""  # why it is held no more
+        with _typed_errors(), ExitStack() as unless_taken:
+            self._connection = unless_taken.enter_context(engine.connect())
+            if not self._connection.execute(sa.select(sa.func.pg_try_advisory_lock(self._key))).scalar():
+                raise TransientError(
+                    f"{what} is being synced by another process.", code="locked", hint="Run again when it is done."
+                )
+            self._connection.commit()
+            unless_taken.pop_all()
+
+    def check(self) -> None:
+        """Raise TransientError when the lock is held no more."""
+        with self._guard:
+            # Never asked again once it was lost: SQLAlchemy might connect anew, and that connection holds nothing.
+            if not self._gone:
+                self._ask(sa.select(1))
+            if self._gone:
+                raise TransientError(
+                    f'The lock on "{self._what}" was lost ({self._gone}).', code="lock_lost", hint="Run again."
+                )
+
+    def release(self) -> None:
+        """Let go; never raises what would replace the result, or the error, of the work."""
+        with self._guard:
+            if not self._gone:
+                self._ask(sa.select(sa.func.pg_advisory_unlock(self._key)))
+            if self._gone:
+                _log.warning(
+                    'The lock on "%s" was lost before the work ended (%s): another process may have begun meanwhile.',
+                    self._what,
+                    self._gone,
+                )
+            self._gone = self._gone or "it was released"
+            self._connection.close()
+
+    def _ask(self, statement: sa.Select[tuple[int]]) -> None:
         try:
-            yield
-        finally:
-            connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
-            connection.commit()
+            self._connection.execute(statement)
+            self._connection.commit()
+        except SQLAlchemyError as error:
+            self._gone = _reason(error)
+            # A connection that lives on must not go back to the pool: it would hold the lock for good.
+            self._connection.invalidate()
 
 
 def lock_key(name: str) -> sa.ColumnElement[int]:

@@ -5,6 +5,8 @@ Here: one request, done properly. Not here: any vendor's paths, credentials or r
 
 from __future__ import annotations
 
+import ssl
+from functools import cache
 from typing import Any, BinaryIO, NoReturn
 from urllib.parse import urlsplit
 
@@ -24,9 +26,15 @@ class NotSentError(UnreachableError):
     """No connection was made: the request never left this machine, so even a write can be sent again."""
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """The system's certificates, for all clients: loading them takes longer than most requests."""
+    return httpx2.create_ssl_context(trust_env=False)
+
+
 def make_client() -> httpx2.Client:
     """A client with timeouts that follows no redirects and reads no proxy settings."""
-    return httpx2.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False)
+    return httpx2.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, verify=_tls())
 
 
 def send(client: httpx2.Client, method: str, url: str, **arguments: Any) -> httpx2.Response:

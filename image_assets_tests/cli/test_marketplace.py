@@ -88,7 +88,7 @@ def test_a_saved_plan_is_carried_out_and_refused_once_it_no_longer_fits(
     writes = market.plytix.writes
     refused = run("sync", "--mapping", mapping, "--execute", "--plan", plan)
     assert refused.code == 2
-    assert "error: m1: the mapping or Plytix changed since the plan was made." in refused.err
+    assert "error: m1: the saved plan no longer fits: the mapping names other images or products." in refused.err
     assert market.plytix.writes == writes
 
 
@@ -110,6 +110,54 @@ def test_wrong_usage_says_what_is_wrong(
     assert result.code == 2
     assert said in " ".join(result.err.replace("│", " ").split())
     assert market.plytix.writes == 0
+
+
+@pytest.mark.parametrize("mode", ["--execute", "--dry-run"])
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("no-folder/f.json", "No such file or directory"),
+        ("m1.json/f.json", "Not a directory"),
+        (".", "it is a folder or a device"),
+        (f"{'x' * 250}.json", "File name too long"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_done(
+    run: Run, market: Market, mapping: Path, tmp_path: Path, mode: str, file: str, said: str
+) -> None:
+    market.seed("A", "B")
+    option = "--report" if mode == "--execute" else "--save-plan"
+    path = tmp_path / file
+    result = run("sync", "--mapping", mapping, mode, option, path)
+    assert (result.code, result.out) == (2, "")
+    assert f"error: {path} can't be written: {said}." in result.err
+    assert market.plytix.writes == 0
+    assert not market.account.assets
+
+
+def test_a_run_leaves_nothing_beside_its_files_and_a_plan_is_for_its_user_alone(
+    run: Run, market: Market, mapping: Path, tmp_path: Path
+) -> None:
+    market.seed("A", "B")
+    folder = tmp_path / "files"
+    folder.mkdir()
+    plan, report = folder / "plan.json", folder / "report.json"
+    assert run("sync", "--mapping", mapping, "--dry-run", "--save-plan", plan, "--report", report).code == 0
+    assert sorted(found.name for found in folder.iterdir()) == ["plan.json", "report.json"]
+    assert plan.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_signature_of_a_link_is_not_printed_but_kept_in_the_plan(run: Run, market: Market, tmp_path: Path) -> None:
+    market.seed("A")
+    signed = f"{image_url('a1')}?X-Amz-Signature=5167a7"
+    path = tmp_path / "m.json"
+    images = [{"link": signed, "variant": "MAIN"}]
+    path.write_text(json.dumps({"matched": [record("A") | {"amazon_images": images}]}))
+    result = run("sync", "--mapping", path, "--dry-run", "--save-plan", tmp_path / "plan.json")
+    assert result.code == 0
+    assert f"  link {image_url('a1')}?X-Amz-Signature=[redacted]" in result.out.splitlines()
+    assert "5167a7" not in result.out + result.err
+    assert signed in (tmp_path / "plan.json").read_text()
 
 
 @pytest.mark.parametrize(
@@ -190,10 +238,28 @@ def test_unlink_takes_our_images_off_and_leaves_those_of_others(run: Run, market
     result = run("unlink", "--sku", "A", "--sku", "NOT-THERE")
     assert result.code == 1
     assert "failed NOT-THERE (unknown_product)" in result.err
-    assert "Images taken off: 2 of 1 products." in result.out
+    assert result.out == "1 product: 2 images taken off.\n"
     assert market.gallery("A") == ["own.jpg"]
     assert market.images("B") == ["b1", "s1"]
     assert json.loads(run("unlink", "--sku", "A", "--json").out)["unchanged"] == 1
+
+
+def test_unlinking_counts_products_and_images_in_words(run: Run, market: Market, tmp_path: Path) -> None:
+    market.seed("A", "B")
+    path = tmp_path / "m.json"
+    path.write_text(json.dumps({"matched": [record("A", "a1"), record("B")]}))
+    run("sync", "--mapping", path, "--execute")
+    assert run("unlink", "--sku", "A", "--sku", "B").out == "2 products: 1 image taken off.\n"
+    assert run("unlink", "--sku", "A").out == "1 product: 0 images taken off.\n"
+
+
+@pytest.mark.parametrize("skus", [("",), (" ",), ("A", "")])
+def test_an_empty_sku_is_wrong_usage(run: Run, market: Market, skus: tuple[str, ...]) -> None:
+    market.seed("A")
+    result = run("unlink", *(argument for sku in skus for argument in ("--sku", sku)))
+    assert result.code == 2
+    assert "--sku is empty." in result.err
+    assert market.plytix.writes == 0
 
 
 def test_a_further_account_is_used_by_its_alias(run: Run, market: Market, mapping: Path) -> None:

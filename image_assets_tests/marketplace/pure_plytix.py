@@ -99,9 +99,9 @@ class PurePlytix:
         if item.thumbnail is not None and item.thumbnail in assets:
             self.products[item.sku] = replace(self.products[item.sku], thumbnail=assets[item.thumbnail])
             yield
-        if all(url in assets for url in item.links):
-            self.unfinished.discard(item.sku)
-            yield
+        # What is dead would be as dead after every other run.
+        self.unfinished.discard(item.sku)
+        yield
 
     def _set_gallery(self, sku: str, gallery: list[str]) -> None:
         assert len(gallery) == len(set(gallery))

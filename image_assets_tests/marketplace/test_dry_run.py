@@ -125,7 +125,6 @@ def test_a_saved_plan_that_does_not_fit_any_more_is_refused_before_any_write(mar
     [
         mapping_of(record("A", "a1", "both"), record("B", "b1")),
         mapping_of(record("A", "both", "a1")),
-        mapping_of(record("A", "a1", "both"), name="m2"),
     ],
 )
 def test_a_plan_of_another_mapping_is_refused(market: Market, other: ImageMapping) -> None:

@@ -153,7 +153,9 @@ def test_a_lost_ledger_is_found_again_by_file_names(market: Market, keys: tuple[
     again = market.sync(MAPPING)
     assert dict(market.plytix.counts - before) == dict.fromkeys(SEARCHES, 1)
     assert (again.report.images_uploaded, again.report.images_skipped) == (0, 4)
+    before = market.plytix.counts
     assert_right(market, MAPPING)
+    assert dict(market.plytix.counts - before) == dict.fromkeys(SEARCHES[:2], 1)
 
 
 def test_a_name_that_plytix_changed_is_found_by_the_address_when_the_ledger_is_lost(market: Market) -> None:
@@ -177,6 +179,7 @@ def test_two_addresses_that_plytix_takes_for_one_image_are_linked_once(market: M
     assert market.sync(mapping).outcomes.failures == []
     first, second = market.images("A")
     assert (first in ("m1", "m2"), second) == (True, "other")
+    assert market.plytix.counts[LINK] == 2
     before = market.writes()
     assert market.sync(mapping).outcomes.failures == []
     assert market.writes() == before

@@ -32,53 +32,53 @@ def other(engine: sa.Engine) -> LedgerStore:
 
 
 def test_what_was_recorded_is_read_back_by_address(ledger: LedgerStore) -> None:
-    ledger.record(ONE, "a1")
-    ledger.record(TWO, "a2")
+    ledger.record(ONE, "a1", created=True)
+    ledger.record(TWO, "a2", created=True)
     assert ledger.assets([ONE, THREE]) == {ONE: "a1"}
     assert ledger.assets([TWO, ONE, ONE]) == {ONE: "a1", TWO: "a2"}
     assert ledger.assets([]) == {}
 
 
 def test_recording_again_replaces(ledger: LedgerStore) -> None:
-    ledger.record(ONE, "a1")
-    ledger.record(ONE, "a9")
+    ledger.record(ONE, "a1", created=True)
+    ledger.record(ONE, "a9", created=True)
     assert ledger.assets([ONE]) == {ONE: "a9"}
     assert ledger.ours(["a1", "a9"]) == {"a9"}
 
 
 def test_two_addresses_may_be_one_asset(ledger: LedgerStore) -> None:
-    ledger.record(ONE, "a1")
-    ledger.record(TWO, "a1")
+    ledger.record(ONE, "a1", created=True)
+    ledger.record(TWO, "a1", created=True)
     assert ledger.assets([ONE, TWO]) == {ONE: "a1", TWO: "a1"}
     assert ledger.ours(["a1"]) == {"a1"}
 
 
 def test_ours_are_the_assets_that_were_recorded(ledger: LedgerStore) -> None:
-    ledger.record(ONE, "a1")
+    ledger.record(ONE, "a1", created=True)
     assert ledger.ours({"a1", "a2"}) == {"a1"}
     assert ledger.ours(()) == set()
 
 
 def test_addresses_are_told_apart_by_letters_case(ledger: LedgerStore) -> None:
-    ledger.record(ONE, "a1")
-    ledger.record(ONE.replace("one", "One"), "a2")
+    ledger.record(ONE, "a1", created=True)
+    ledger.record(ONE.replace("one", "One"), "a2", created=True)
     assert ledger.assets([ONE]) == {ONE: "a1"}
 
 
 def test_the_longest_address_there_can_be_is_kept(ledger: LedgerStore) -> None:
     # Noise, as PostgreSQL compresses keys before it finds them too long.
     longest = f"https://h/{''.join(random.Random(1).choices(string.ascii_letters, k=MAX_URL))}"[:MAX_URL]
-    ledger.record(longest, "a1")
+    ledger.record(longest, "a1", created=True)
     assert ledger.assets([longest]) == {longest: "a1"}
 
 
 def test_thousands_of_addresses_are_one_question(ledger: LedgerStore) -> None:
-    ledger.record(ONE, "a1")
+    ledger.record(ONE, "a1", created=True)
     assert ledger.assets([*(f"https://h/{n}.jpg" for n in range(50_000)), ONE]) == {ONE: "a1"}
 
 
 def test_concurrent_records_of_one_address_leave_one(ledger: LedgerStore) -> None:
-    results = list(parallel_map(lambda n: ledger.record(ONE, f"a{n}"), range(40), workers=8))
+    results = list(parallel_map(lambda n: ledger.record(ONE, f"a{n}", created=True), range(40), workers=8))
     assert [item.error for item in results if item.error] == []
     assert len(ledger.ours([f"a{n}" for n in range(40)])) == 1
 
@@ -117,12 +117,12 @@ def test_when_a_product_was_last_finished_survives_a_new_beginning(ledger: Ledge
 
 
 def test_accounts_do_not_see_each_other(ledger: LedgerStore, other: LedgerStore) -> None:
-    ledger.record(ONE, "a1")
+    ledger.record(ONE, "a1", created=True)
     ledger.begin("A")
     assert other.assets([ONE]) == {}
     assert other.ours(["a1"]) == set()
     assert other.unfinished() == frozenset()
-    other.record(ONE, "b1")
+    other.record(ONE, "b1", created=True)
     other.finish("A")
     assert (ledger.assets([ONE]), other.assets([ONE])) == ({ONE: "a1"}, {ONE: "b1"})
     assert ledger.unfinished() == {"A"}
@@ -149,8 +149,8 @@ def test_an_account_is_free_again_when_a_run_ends_well_or_not(ledger: LedgerStor
 
 def test_another_account_can_be_synced_at_the_same_time(ledger: LedgerStore, other: LedgerStore) -> None:
     with ledger.lock(), other.lock():
-        other.record(ONE, "b1")
-        ledger.record(ONE, "a1")
+        other.record(ONE, "b1", created=True)
+        ledger.record(ONE, "a1", created=True)
 
 
 def cut_connections(engine: sa.Engine) -> None:
@@ -160,11 +160,23 @@ def cut_connections(engine: sa.Engine) -> None:
         connection.execute(sa.text(f"{cut} AND pid <> pg_backend_pid()"))
 
 
-def test_a_run_whose_connection_died_ends_with_an_error_and_the_account_is_free(
-    ledger: LedgerStore, engine: sa.Engine
-) -> None:
+def test_a_run_whose_connection_died_can_notice_and_the_account_is_free(ledger: LedgerStore, engine: sa.Engine) -> None:
     dying = make_engine(engine.url.render_as_string(hide_password=False))
-    with pytest.raises(UnreachableError), LedgerStore(dying, "account 1").lock():
+    with LedgerStore(dying, "account 1").lock() as still_held:
+        still_held()
+        cut_connections(engine)
+        with pytest.raises(TransientError) as caught:
+            still_held()
+    assert caught.value.code == "lock_lost"
+    assert str(caught.value).startswith('The lock on "This Plytix account" was lost (')
+    dying.dispose()
+    with ledger.lock() as still_held:
+        still_held()
+
+
+def test_a_run_that_ended_keeps_its_result_though_its_connection_died(ledger: LedgerStore, engine: sa.Engine) -> None:
+    dying = make_engine(engine.url.render_as_string(hide_password=False))
+    with LedgerStore(dying, "account 1").lock():
         cut_connections(engine)
     dying.dispose()
     with ledger.lock():

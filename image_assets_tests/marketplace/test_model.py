@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import string
 from collections.abc import Sequence
 
 import pytest
@@ -63,7 +64,7 @@ def refused(text: str) -> str:
         ("https://h/a.jpg?q=é", "https://h/a.jpg?q=%C3%A9"),
         ("https://h?id=5", "https://h/?id=5"),
         ("https://h/%61.jpg", "https://h/a.jpg"),
-        ("https://h/41n%2bGya%2BL.jpg", "https://h/41n+Gya+L.jpg"),
+        ("https://h/41n%2bGya%2BL+.jpg", "https://h/41n%2BGya%2BL+.jpg"),
         ("https://h/é.jpg", "https://h/%C3%A9.jpg"),
         ("https://h/%c3%a9.jpg", "https://h/%C3%A9.jpg"),
         ("https://h/%ff.jpg", "https://h/%FF.jpg"),
@@ -169,11 +170,10 @@ def test_any_text_is_an_address_in_its_only_spelling_or_refused(text: str) -> No
     assert len(url.encode()) == len(url)
 
 
-@given(st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="\\?#"), min_size=1, max_size=20))
+@given(st.text(st.sampled_from(f"{string.ascii_letters}{string.digits}-._~éß "), min_size=1, max_size=20))
 def test_encoding_more_of_a_path_than_needed_makes_no_other_address(name: str) -> None:
-    plain = name.replace("%", "%25")
-    everything = "".join(char if char == "/" else f"%{ord(char):02x}" for char in name)
-    assert normalize_url(f"https://h/x{everything}") == normalize_url(f"https://h/x{plain}")
+    everything = "".join(f"%{byte:02x}" for byte in name.encode())
+    assert normalize_url(f"https://h/x{everything}") == normalize_url(f"https://h/x{name.replace(' ', '%20')}")
 
 
 # Slots

@@ -30,6 +30,7 @@ class Pictures(LoopbackServer):
         same: paths with the same picture.
         moved: locations by path.
         ours: how often each path was fetched by us.
+        walled: whether we get a page instead, which says that we are a robot.
     """
 
     def __init__(self) -> None:
@@ -37,15 +38,19 @@ class Pictures(LoopbackServer):
         self.same: set[str] = set()
         self.moved: dict[str, str] = {}
         self.ours: Counter[str] = Counter()
+        self.walled = False
 
     def make_app(self) -> WSGIApplication:
         def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
             path = environ["PATH_INFO"]
-            self.ours[path] += environ.get("HTTP_USER_AGENT", "").startswith("image-assets")
+            by_us = environ.get("HTTP_USER_AGENT", "").startswith("image-assets")
+            self.ours[path] += by_us
             if path in self.moved:
                 start_response("302 Found", [("Location", self.moved[path]), ("Content-Length", "0")])
                 return [b""]
             body = picture("/same" if path in self.same else path)
+            if self.walled and by_us:
+                body = b"<html>Robot check</html>"
             if body is None:
                 start_response("404 Not Found", [("Content-Length", "0")])
                 return [b""]
@@ -179,3 +184,24 @@ def test_bytes_are_compared_again_when_what_was_known_is_lost(comparing: Market,
     run = comparing.sync(mapping)
     assert (run.report.images_uploaded, run.report.images_skipped) == (0, 1)
     assert set(pictures.ours.values()) == {2}
+
+
+def test_a_page_instead_of_the_images_makes_them_not_the_same(comparing: Market, pictures: Pictures) -> None:
+    comparing.seed("A", "B")
+    pictures.walled = True
+    mapping = pictures.mapping(A=("a1", "a2"), B=("b1",))
+    run = comparing.sync(mapping)
+    assert (run.report.unique_images, run.report.images_uploaded, run.report.links_created) == (3, 3, 3)
+    pictures.walled = False
+    assert comparing.sync(mapping).report.unique_images == 3
+
+
+def test_an_image_whose_bytes_another_mapping_brought_under_another_address_is_that_asset(
+    comparing: Market, pictures: Pictures
+) -> None:
+    comparing.seed("A", "B")
+    pictures.same = {"/old.jpg", "/new.jpg"}
+    comparing.sync(pictures.mapping(A=("old", "x")))
+    run = comparing.sync(pictures.mapping(A=("new", "x"), B=("new",)))
+    assert (run.report.images_uploaded, run.report.links_created) == (0, 1)
+    assert len(comparing.account.assets) == 2

@@ -88,16 +88,29 @@ def test_products_that_have_images_are_skipped_when_that_is_asked_for(market: Ma
     assert_right(market, mapping, ["own.jpg"])
 
 
-def test_a_product_of_which_an_image_failed_is_not_skipped_for_those_it_has(market: Market) -> None:
+def test_a_product_with_an_image_that_can_not_be_had_is_skipped_for_those_it_has(market: Market) -> None:
     market.seed("A")
     mapping = mapping_of(record("A", "a1", "a2"))
     market.plytix.behaviour.mirrors = {AMAZON: lambda path: None if "a1" in path else picture(path)}
     assert market.sync(mapping, skip_existing=True).outcomes.failed == 1
     assert market.images("A") == ["a2"]
+    own = market.account.merchant_adds_asset("A", b"x", "own.jpg")
+    market.account.merchant_sets_thumbnail("A", own)
     market.plytix.behaviour.mirrors = {AMAZON: picture}
-    assert market.sync(mapping, skip_existing=True).outcomes.failures == []
-    assert_right(market, mapping)
     assert market.sync(mapping, skip_existing=True).plan.skipped == ("A",)
+    assert market.thumbnail("A") == "own.jpg"
+
+
+def test_obsolete_images_of_ours_stay_behind_those_amazon_shows_now(market: Market) -> None:
+    market.seed("A")
+    market.sync(mapping_of(record("A", "old1", "old2")))
+    market.account.merchant_adds_asset("A", b"x", "own.jpg", position=1)
+    run = market.sync(mapping_of(record("A", "new1", "new2")))
+    assert market.images("A") == ["new1", "own.jpg", "new2", "old1", "old2"]
+    assert (market.thumbnail("A"), run.outcomes.failures) == ("new1", [])
+    before = market.writes()
+    market.sync(mapping_of(record("A", "new1", "new2")))
+    assert market.writes() == before
 
 
 def test_parents_get_images_too_and_are_counted_apart(market: Market) -> None:

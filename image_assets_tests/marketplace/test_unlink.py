@@ -6,11 +6,11 @@ import pytest
 
 from image_assets.marketplace.service import unlink
 from image_assets.report import Status
-from image_assets_tests.marketplace.conftest import Market, assert_right, empty, mapping_of, record
+from image_assets_tests.marketplace.conftest import Market, assert_right, empty, image_url, mapping_of, record
 from image_assets_tests.marketplace.test_faults import FAULTS
 
 MAPPING = mapping_of(record("A", "a1", "both"), record("B", "b1", "both"))
-UNLINK = "DELETE /products/{id}/assets/{asset_id}"
+UNLINK = "PATCH /products/{id}"  # of gallery and thumbnail
 
 
 @pytest.fixture
@@ -79,6 +79,25 @@ def test_a_listing_that_comes_back_is_linked_again_without_an_upload(listed: Mar
     report = listed.sync(MAPPING, skip_existing=skip_existing).report
     assert (report.images_uploaded, report.links_created, report.main_image_links) == (0, 4, 2)
     assert_right(listed, MAPPING)
+
+
+def test_another_attribute_in_which_the_merchant_put_our_image_keeps_it(listed: Market) -> None:
+    product = listed.account.product("A")
+    listed.plytix.seed([], {"lifestyle": "MediaGalleryAttribute"})
+    product.media["lifestyle"] = [listed.asset("a1")]
+    unlink(listed.work, ["A"])
+    assert listed.account.gallery("A", "lifestyle") == [listed.asset("a1")]
+    assert listed.images("A") == ["own.jpg"]
+
+
+def test_an_asset_that_the_merchant_made_of_the_same_address_stays(market: Market) -> None:
+    market.seed("A")
+    asset_id = market.account.merchant_adds_asset("A", b"x", "hero.jpg")
+    market.account.assets[asset_id].source = image_url("a1")
+    market.sync(mapping_of(record("A", "a1", "a2")))
+    assert market.gallery("A") == ["hero.jpg", "amazon_02_PT01_a2.jpg"]
+    unlink(market.work, ["A"])
+    assert market.gallery("A") == ["hero.jpg"]
 
 
 def test_what_a_lost_ledger_knew_is_told_by_the_file_names(listed: Market) -> None:

@@ -213,7 +213,7 @@ def test_a_dead_plytix_is_tried_again_and_wrong_credentials_are_not(
 def test_products_whose_every_unlinking_is_denied_fail_the_job_with_the_reason(area: Area) -> None:
     area.open("m1", record("A", "a1"), record("B", "b1"))
     assert area.run(*ALL).success
-    area.market.plytix.faults.inject("DELETE /products/{id}/assets/{asset_id}", "status", status=403, times=99)
+    area.market.plytix.faults.inject("PATCH /products/{id}", "status", status=403, times=99)
     run = unlink(area, "A", "B")
     assert not run.success
     assert not run.waits_for_retry

@@ -71,6 +71,7 @@ def dev(tmp_path: Path) -> Iterator[Dev]:
 ASSETS = {
     "deals": {"image_inventory", "missing_variants", "image_variants", "variant_requests"},
     "storefront": {"sku_images", "media_plan", "shopify_media", "missing_images"},
+    "marketplace": {"image_references", "plytix_assets", "plytix_asset_links"},
 }
 LAUNCH = """mutation($p: LaunchBackfillParams!) {
     launchPartitionBackfill(backfillParams: $p) {... on LaunchBackfillSuccess {backfillId}}}"""

@@ -1,11 +1,12 @@
 """The project's own database: a real PostgreSQL.
 
-Here: migrating, also from several places at once, and what is said of URLs and servers that do not work. Not here: the
-tables of areas.
+Here: migrating, also from several places at once, what is said of URLs and servers that do not work, and locks whose
+connection dies. Not here: the tables of areas.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import subprocess
@@ -20,11 +21,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.engine import make_url
 
-from image_assets.errors import SettingsError, UnreachableError
+from image_assets.errors import SettingsError, TransientError, UnreachableError
 from image_assets.stores.database import (
     check_connection,
     current_revision,
     head_revision,
+    hold,
     make_engine,
     metadata,
     migrate,
@@ -199,16 +201,133 @@ def test_a_wrong_password_or_database_is_told_without_the_password(database_url:
         assert "\n" not in caught.value.message
 
 
-def test_a_connection_that_died_in_the_pool_is_replaced(database_url: str, engine: sa.Engine) -> None:
-    check_connection(engine)
-    other = make_engine(database_url)
+def cut_connections(url: str) -> int:
+    """End all other connections to a database, and wait until they are gone. Returns how many there were."""
+    other = make_engine(url)
     with other.connect() as connection:
-        killed = connection.execute(
+        cut = connection.execute(
             sa.text(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
         ).scalar_one()
     other.dispose()
-    assert killed >= 1
+    return int(cut)
+
+
+def test_a_connection_that_died_in_the_pool_is_replaced(database_url: str, engine: sa.Engine) -> None:
     check_connection(engine)
+    assert cut_connections(database_url) >= 1
+    check_connection(engine)
+
+
+# Locks
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.name == "image_assets.stores.database"]
+
+
+def test_a_held_lock_says_so_to_every_thread_and_is_free_afterwards(
+    engine: sa.Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with hold(engine, "deal", "A deal") as check, ThreadPoolExecutor(8) as pool:
+        for asked in [pool.submit(check) for _ in range(200)]:
+            asked.result()
+        with pytest.raises(TransientError, match="A deal is being synced") as caught, hold(engine, "deal", "A deal"):
+            raise AssertionError("held twice")
+        assert caught.value.code == "locked"
+    with hold(engine, "deal", "A deal"):
+        pass
+    assert warnings_of(caplog) == []
+
+
+def test_a_lock_that_was_lost_is_noticed_by_every_check_until_the_end(database_url: str, engine: sa.Engine) -> None:
+    with hold(engine, "deal", "A deal") as check:
+        check()
+        cut_connections(database_url)
+        with hold(engine, "deal", "A deal") as others_check:  # somebody else's turn
+            for _ in range(3):  # none but the first asks: a new connection would find all well
+                with pytest.raises(TransientError) as caught:
+                    check()
+                assert caught.value.code == "lock_lost"
+                assert str(caught.value).startswith('The lock on "A deal" was lost (')
+                assert str(caught.value).endswith("). Run again.")
+                assert "\n" not in str(caught.value)
+            others_check()
+    with hold(engine, "deal", "A deal") as check:
+        check()
+
+
+def test_the_error_of_a_lost_lock_ends_the_work_as_it_is(database_url: str, engine: sa.Engine) -> None:
+    def work() -> None:
+        with hold(engine, "deal", "A deal") as check:
+            cut_connections(database_url)
+            check()
+
+    with pytest.raises(TransientError) as caught:
+        work()
+    assert (caught.value.code, caught.value.permanent) == ("lock_lost", False)
+
+
+def test_a_lock_that_was_released_is_held_no_more(engine: sa.Engine) -> None:
+    with hold(engine, "deal", "A deal") as check:
+        pass
+    with pytest.raises(TransientError) as caught:
+        check()
+    assert caught.value.code == "lock_lost"
+
+
+def test_work_that_ended_keeps_its_result_though_the_lock_was_lost(
+    database_url: str, engine: sa.Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    def work() -> str:
+        with hold(engine, "deal", "A deal"):
+            cut_connections(database_url)
+            return "the result"
+
+    with caplog.at_level(logging.WARNING):
+        assert work() == "the result"
+    (warning,) = warnings_of(caplog)
+    assert warning.startswith('The lock on "A deal" was lost before the work ended (')
+    with hold(engine, "deal", "A deal"):
+        pass
+
+
+def test_an_error_of_the_work_stays_though_the_lock_was_lost(database_url: str, engine: sa.Engine) -> None:
+    def work() -> None:
+        with hold(engine, "deal", "A deal"):
+            cut_connections(database_url)
+            raise ValueError("the work failed")
+
+    with pytest.raises(ValueError, match="the work failed"):
+        work()
+
+
+def test_a_database_error_of_the_work_is_not_taken_for_one_of_the_lock(engine: sa.Engine) -> None:
+    error = sa.exc.OperationalError("SELECT 1", {}, Exception("another database"))
+    with pytest.raises(sa.exc.OperationalError) as caught, hold(engine, "deal", "A deal"):
+        raise error
+    assert caught.value is error
+
+
+def test_an_unlock_that_is_refused_leaves_no_lock_in_the_pool(
+    database_url: str, engine: sa.Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "CREATE FUNCTION public.pg_advisory_unlock(bigint) RETURNS boolean LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE EXCEPTION 'refused'; END $$"
+            )
+        )
+        path = f'ALTER DATABASE "{engine.url.database}" SET search_path = public, pg_catalog'
+        connection.execute(sa.text(path))
+    engine.dispose()
+    with caplog.at_level(logging.WARNING), hold(engine, "deal", "A deal"):
+        pass
+    assert "(refused)" in warnings_of(caplog)[0]
+    other = make_engine(database_url)
+    with hold(other, "deal", "A deal"):
+        pass
+    other.dispose()

@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("account", sa.Text, nullable=False),
         sa.Column("url", sa.Text, nullable=False),
         sa.Column("asset_id", sa.Text, nullable=False),
+        sa.Column("created", sa.Boolean, nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
         sa.PrimaryKeyConstraint("account", "url", name="pk_marketplace_assets"),
     )
