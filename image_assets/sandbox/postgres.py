@@ -259,8 +259,13 @@ def stop_stale(pgdata: Path, *, mode: str = "immediate") -> None:
                 code="postgres_stop",
                 hint="End it by hand; its process id is the first line of postmaster.pid there.",
             )
-    if run_folder.exists():
-        shutil.rmtree(run_folder)
+    # A signal while it starts has two threads clean up: what one has removed is no error of the other.
+    shutil.rmtree(run_folder, onerror=_unless_gone)
+
+
+def _unless_gone(_function: object, _path: str, error: tuple[object, BaseException, object]) -> None:
+    if not isinstance(error[1], FileNotFoundError):
+        raise error[1]
 
 
 def stop_leftover(folder: Path) -> bool:
