@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
+import psycopg
 import pytest
+from botocore.config import Config
 from hypothesis import HealthCheck, settings as hypothesis_settings
 
+from image_assets import redaction
 from image_assets.deals.model import ImageRef, Layout
 from image_assets.imaging.variant_set import VariantSet, load_variant_set
 from image_assets.paths import data_dir
@@ -19,7 +24,7 @@ from image_assets.sandbox.aws import AwsServer
 from image_assets.sandbox.postgres import EmbeddedPostgres
 from image_assets.settings import Settings
 from image_assets.stores.s3 import ObjectStore
-from image_assets_tests.faults import Faults
+from image_assets_tests.faults import Environ, Faults, WsgiApp
 
 # Deadlines measure the machine, not the code.
 hypothesis_settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -54,6 +59,41 @@ os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 SECRET_KEY = "test-secret-access-key"
 
+# With --dist loadfile a worker takes whole files in this order: the longest first, so that no worker ends long after
+# the others.
+LONGEST_FILES = (
+    "sandbox/test_dev.py",
+    "storefront/test_faults.py",
+    "storefront_dagster/test_assets.py",
+    "storefront/test_crash.py",
+    "sandbox/test_server.py",
+    "cli/test_storefront.py",
+    "storefront_dagster/test_automation.py",
+    "marketplace_dagster/test_assets.py",
+    "marketplace/test_crash.py",
+    "cli/test_main.py",
+    "test_canary.py",
+    "storefront/test_economy.py",
+    "storefront/test_service.py",
+    "test_demo.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put `LONGEST_FILES` first."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+@pytest.fixture(autouse=True)
+def _own_secrets() -> Iterator[None]:
+    """Forget the secrets a test registered: a process keeps them, and those of all tests are much to search for."""
+    known, pattern = set(redaction._secrets), redaction._secrets_pattern
+    yield
+    redaction._secrets.clear()
+    redaction._secrets.update(known)
+    redaction._secrets_pattern = pattern
+
 
 @dataclass(frozen=True)
 class Aws:
@@ -63,11 +103,25 @@ class Aws:
     faults: Faults
 
 
+def _unmeasured(app: WsgiApp) -> WsgiApp:
+    """Have coverage look away while moto answers: none of its code is ours, and being traced it takes twice as long."""
+
+    def answer(environ: Environ, start_response: Any) -> Iterable[bytes]:
+        tracer = sys.gettrace()
+        sys.settrace(None)
+        try:
+            return app(environ, start_response)
+        finally:
+            sys.settrace(tracer)
+
+    return answer
+
+
 @pytest.fixture(scope="session")
 def aws_server() -> Iterator[Aws]:
     """One server for all tests of a process; tests tell themselves apart by bucket and queue names."""
     faults = Faults()
-    with AwsServer(middleware=faults.wrap) as server:
+    with AwsServer(middleware=lambda app: faults.wrap(_unmeasured(app))) as server:
         yield Aws(server.url, faults)
 
 
@@ -104,15 +158,25 @@ def settings(env: dict[str, str]) -> Settings:
     return Settings.model_validate(env)
 
 
-@pytest.fixture
-def s3(settings: Settings, aws: Aws) -> Any:
-    """A plain client of the stand-in, for arranging and looking; the test's bucket exists."""
-    from image_assets.stores.aws import make_client
+@pytest.fixture(scope="session")
+def s3_client(aws_server: Aws) -> Any:
+    """A plain client of the stand-in: not the project's own, whose retries remember how busy a server was."""
+    return boto3.client(
+        "s3",
+        endpoint_url=aws_server.url,
+        region_name="us-east-1",
+        aws_access_key_id="test-access-key",
+        aws_secret_access_key=SECRET_KEY,
+        config=Config(retries={"total_max_attempts": 5, "mode": "standard"}),
+    )
 
-    client = make_client(settings, "s3")
-    client.create_bucket(Bucket=settings.s3_bucket)
+
+@pytest.fixture
+def s3(s3_client: Any, settings: Settings, aws: Aws) -> Any:
+    """A client for arranging and looking; the test's bucket exists."""
+    s3_client.create_bucket(Bucket=settings.s3_bucket)
     aws.faults.clear()
-    return client
+    return s3_client
 
 
 @pytest.fixture
@@ -188,7 +252,19 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
         yield server
 
 
+@pytest.fixture(scope="session")
+def _database(postgres: EmbeddedPostgres) -> str:
+    return postgres.create_database("tests", "database-password")
+
+
 @pytest.fixture
-def database_url(postgres: EmbeddedPostgres) -> str:
-    """An empty database of the test's own."""
-    return postgres.create_database(f"t{uuid.uuid4().hex[:12]}", "database-password")
+def database_url(_database: str) -> str:
+    """An empty database that nobody is connected to: the last test's, as making one takes longer than most tests."""
+    with psycopg.connect(_database.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    return _database

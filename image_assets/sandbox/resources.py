@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import sqlalchemy as sa
-from boto3 import Session
 
 from image_assets.parallel import parallel_map
 from image_assets.sandbox.sample_marketplace import MAPPING_PREFIX, MAPPINGS, mapping_file
@@ -23,7 +22,7 @@ from image_assets.sandbox.sample_storefront import (
     merchant_media,
 )
 from image_assets.sandbox.samples import sample_objects
-from image_assets.stores.aws import client_config
+from image_assets.stores.aws import client_config, make_session
 from image_assets.stores.database import make_engine
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ NAV_ITEMS = sa.Table(
 
 def make_client(env: Mapping[str, str], service: str) -> Any:
     """A client of the sandbox whose environment is ``env``; ``service`` is ``s3`` or ``sqs``."""
-    return Session().client(
+    return make_session().client(
         service,
         endpoint_url=env["AWS_ENDPOINT_URL"],
         region_name=env["AWS_REGION"],
