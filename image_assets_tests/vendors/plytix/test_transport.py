@@ -163,7 +163,10 @@ def test_neither_password_nor_key_nor_token_is_ever_printed(
     caplog.set_level(logging.DEBUG)
     token = jwt()
     echo = f"{KEY} {PASSWORD} Bearer {token} {token}"
-    server.tokens = [error(500, echo), data({"access_token": token})]
+    server.tokens = [
+        error(500, f"{KEY} {PASSWORD}"),
+        data({"access_token": token}),
+    ]  # what it is, we know once we have it
     printed = io.StringIO()
     for answer in (
         error(422, echo, (echo, echo)),
