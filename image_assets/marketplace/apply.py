@@ -97,6 +97,11 @@ class Uploaded:
     failures: dict[str, ImageAssetsError] = field(default_factory=dict[str, ImageAssetsError])
     access: Access = field(default_factory=Access)
 
+    @property
+    def dead(self) -> frozenset[str]:
+        """Addresses of images that can't be uploaded, however often it is tried."""
+        return frozenset(url for url, error in self.failures.items() if isinstance(error, RefusedError))
+
     def failure(self, url: str) -> ImageAssetsError:
         """Why an image is no asset."""
         return self.failures.get(url) or TransientError(

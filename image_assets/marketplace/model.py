@@ -10,7 +10,7 @@ import hashlib
 import re
 import string
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from pathlib import PurePosixPath
@@ -164,7 +164,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class MappedProduct:
-    """An Amazon product with its images, each once, in the order of links; ``main`` is the one for the thumbnail.
+    """An Amazon product with its images, each once, in the order of links.
 
     Of several MAIN images the last is the thumbnail (spec 03), and comes first.
     """
@@ -176,7 +176,15 @@ class MappedProduct:
     @property
     def main(self) -> str | None:
         """The address of the image for the thumbnail."""
-        return next((item.url for item in self.references if item.slot == MAIN), None)
+        return self.main_of()
+
+    def main_of(self, dead: Collection[str] = ()) -> str | None:
+        """The address of the image for the thumbnail when some are ``dead``: of another MAIN, if there is one.
+
+        Spec 03 sets the thumbnail from the last MAIN image that was linked.
+        """
+        mains = [item.url for item in self.references if item.slot == MAIN]
+        return next((url for url in mains if url not in dead), mains[0] if mains else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Here: the difference between a mapping and Plytix, and whether a saved plan stil
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from image_assets.marketplace.model import (
@@ -108,12 +108,14 @@ class PlanOptions:
         gallery: the label of the gallery attribute.
         skip_existing: leave products that have images alone.
         unfinished: SKUs that an earlier run began to link and did not finish: those are not left alone.
+        dead: addresses of images that Plytix can't make assets of; another MAIN is the thumbnail then.
     """
 
     account: str = ""
     gallery: str = "amazon_images"
     skip_existing: bool = False
     unfinished: frozenset[str] = frozenset()
+    dead: frozenset[str] = frozenset()
 
 
 def make_plan(
@@ -142,7 +144,7 @@ def make_plan(
         if options.skip_existing and (found.gallery or found.thumbnail) and product.sku not in options.unfinished:
             skipped.append(product.sku)
             continue
-        plan = _plan_product(product, found, assets)
+        plan = _plan_product(product, found, assets, options.dead)
         count = _assets_after(found, plan, assets)
         if plan.links and count > MAX_ASSETS:
             problems.append(_too_many(product, count))
@@ -166,14 +168,16 @@ def make_plan(
     )
 
 
-def _plan_product(product: MappedProduct, live: LiveProduct, assets: Mapping[str, str]) -> ProductPlan:
+def _plan_product(
+    product: MappedProduct, live: LiveProduct, assets: Mapping[str, str], dead: Collection[str]
+) -> ProductPlan:
     wanted = list(dict.fromkeys(assets.get(item.url, item.url) for item in product.references))
     urls = {assets.get(item.url, item.url): item.url for item in reversed(product.references)}
     missing = [ref for ref in wanted if ref not in live.gallery]
     gallery = [*live.gallery, *missing]
     # Ours that the mapping no longer names stay, behind those it does.
     ordered = [*wanted, *(ref for ref in live.gallery if ref in live.ours and ref not in urls)]
-    main = product.main
+    main = product.main_of(dead)
     return ProductPlan(
         sku=product.sku,
         product_id=live.id,

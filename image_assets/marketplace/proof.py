@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from image_assets.marketplace.model import MappedProduct, in_place, unique_images
@@ -35,7 +35,10 @@ class ShownProduct:
 
 
 def problems(
-    products: Sequence[MappedProduct], assets: Mapping[str, str], shown: Mapping[str, ShownProduct]
+    products: Sequence[MappedProduct],
+    assets: Mapping[str, str],
+    shown: Mapping[str, ShownProduct],
+    dead: Collection[str] = (),
 ) -> dict[str, list[str]]:
     """What is wrong, as sentences by the names of `CHECKS`; empty lists where nothing is.
 
@@ -43,15 +46,16 @@ def problems(
         products: those that should show their images.
         assets: asset ids by the address of the image.
         shown: the products Plytix has, by SKU.
+        dead: addresses of images that Plytix can't make assets of.
     """
     there = [product for product in products if product.sku in shown]
     return {
         "every_reference_linked": [text for item in products for text in _unlinked(item, assets, shown.get(item.sku))],
         "one_asset_per_unique_image": [*_without_asset(there, assets), *_copies(there, assets, shown)],
         "thumbnail_is_main": [
-            f"{item.sku}: {item.main} is not the thumbnail"
+            f"{item.sku}: {main} is not the thumbnail"
             for item in there
-            if item.main is not None and assets.get(item.main, "") != shown[item.sku].thumbnail
+            if (main := item.main_of(dead)) is not None and assets.get(main, "") != shown[item.sku].thumbnail
         ],
     }
 

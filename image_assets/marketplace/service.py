@@ -55,10 +55,12 @@ class Look:
     found: Observed
     options: PlanOptions
 
-    def plan(self, more_assets: Mapping[str, str] | None = None) -> SyncPlan:
-        """The plan; ``more_assets`` are ids, by address, of what has turned out to be an asset since."""
-        assets = {**self.found.assets, **(more_assets or {})}
-        return make_plan(self.mapping, self.found.products, assets, self.options)
+    def plan(self, uploaded: Uploaded | None = None) -> SyncPlan:
+        """The plan; after uploads, with what has turned out to be an asset, or can't be one."""
+        assets, options = self.found.assets, self.options
+        if uploaded is not None:
+            assets, options = {**assets, **uploaded.assets}, replace(options, dead=uploaded.dead)
+        return make_plan(self.mapping, self.found.products, assets, options)
 
 
 def look(work: Workplace, mapping: ImageMapping, *, skip_existing: bool = False) -> Look:
@@ -120,8 +122,9 @@ def sync(
         plan = seen.plan()
         _check_saved(plan, saved)
         uploaded = upload(work, plan, still_held)
-        if uploaded.existed:  # a gallery may show them already: what is to link, and in which order, is another now
-            plan = replace(plan, products=seen.plan(uploaded.assets).products)
+        if uploaded.existed or uploaded.dead:
+            # A gallery may show what exists already: links and order are others now. Of what is dead, the thumbnail.
+            plan = replace(plan, products=seen.plan(uploaded).products)
         on_start(len(plan.products))
         results: list[ProductResult] = []
         for result in work.applier.link(plan, uploaded):
@@ -206,9 +209,10 @@ def link_images(
     started = datetime.now(UTC)
     with work.ledger.lock() as still_held:
         seen = look(work, mapping, skip_existing=skip_existing)
-        mapping, plan = seen.mapping, seen.plan()
+        known = Uploaded({}, failures=uploaded.failures)
+        mapping, plan = seen.mapping, seen.plan(known)
         remember(work, plan)
-        there = Uploaded(dict(plan.assets), failures=uploaded.failures, access=Access(still_held))
+        there = replace(known, assets=dict(plan.assets), access=Access(still_held))
         results = in_plan_order(plan, work.applier.link(plan, there))
         wanted = [item for item in mapping.products if item.references]
         found = work.client.find_products([item.sku for item in wanted], [work.gallery])
@@ -233,7 +237,7 @@ def link_images(
         tuple(results),
         uploaded,
         shown,
-        prove([item for item in wanted if item.sku not in left_alone], plan.assets, shown),
+        prove([item for item in wanted if item.sku not in left_alone], plan.assets, shown, there.dead),
         there.access.turned_away,
     )
 

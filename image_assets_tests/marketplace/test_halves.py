@@ -42,6 +42,15 @@ def test_the_second_half_uploads_nothing_and_gives_the_reason_that_the_first_hal
     assert run.turned_away is None
 
 
+def test_a_dead_main_image_gives_way_to_another_one_in_the_second_half(market: Market) -> None:
+    market.seed("A")
+    mapping = mapping_of(record("A", ("m1", "MAIN"), ("dead1", "MAIN")))
+    run = link(market, mapping, upload_images(market.work, mapping).uploaded)
+    assert market.thumbnail("A") == "m1"
+    assert run.problems["thumbnail_is_main"] == []
+    assert run.problems["every_reference_linked"] == [f"A: {image_url('dead1')} is not linked"]
+
+
 def test_an_asset_that_only_its_name_tells_is_linked_and_remembered(market: Market) -> None:
     market.seed("A", "B")
     uploads = upload_images(market.work, MAPPING)

@@ -134,6 +134,18 @@ def test_of_several_main_images_the_last_is_the_thumbnail_and_all_are_linked(mar
     assert_right(market, mapping)
 
 
+def test_when_the_last_main_image_is_dead_the_one_before_it_is_the_thumbnail(market: Market) -> None:
+    market.seed("A")
+    mapping = mapping_of(record("A", ("m1", "MAIN"), ("dead1", "MAIN"), ("p1", "PT01")))
+    run = market.sync(mapping)
+    assert [problem.url for problem in run.report.errors] == [image_url("dead1")]
+    assert run.report.main_image_links == 1
+    assert (market.images("A"), market.thumbnail("A")) == (["m1", "p1"], "m1")
+    again = market.sync(mapping)
+    assert (again.report.links_created, again.report.main_image_links) == (0, 0)
+    assert market.thumbnail("A") == "m1"
+
+
 def test_links_come_in_the_order_of_slots_whatever_the_order_of_the_mapping(market: Market) -> None:
     market.seed("A")
     slots = ["LATER", "BOTT", "TOPP", "SWATCH", *(f"PT0{n}" for n in range(8, 0, -1)), "MAIN"]

@@ -10,9 +10,9 @@ not repeated blindly, as nowhere is written what makes two uploads the same: its
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
@@ -20,12 +20,12 @@ from urllib.parse import quote
 import stamina
 
 from image_assets.errors import NotFoundError, TransientError
-from image_assets.vendors.http import ATTEMPTS, NotSentError
+from image_assets.vendors.http import ATTEMPTS
 from image_assets.vendors.plytix.answers import Asset, Attribute, Product, SettingNames, items, unexpected
-from image_assets.vendors.plytix.errors import RefusedError, ThrottledError
+from image_assets.vendors.plytix.errors import RefusedError
 from image_assets.vendors.plytix.limits import RateLimits, RateWindows, shared_windows
 from image_assets.vendors.plytix.tokens import Credentials, Tokens, shared_tokens
-from image_assets.vendors.plytix.transport import Call, Transport, may_repeat
+from image_assets.vendors.plytix.transport import Call, Transport, may_have_run, may_repeat
 
 if TYPE_CHECKING:
     from image_assets.settings import Settings
@@ -116,7 +116,7 @@ class PlytixClient:
 
     @property
     def writes(self) -> Counter[str]:
-        """How many of them were sent to change something: ``create``, ``link``, ``unlink``, ``gallery``, ``thumbnail``.
+        """How many of them were sent to change something: ``create``, ``link``, ``gallery``, ``thumbnail``.
 
         An asset or a link that turned out to be there already, and a write that was repeated, count too.
         """
@@ -197,20 +197,33 @@ class PlytixClient:
         """Have Plytix fetch ``url``, which must be public, as ``filename``.
 
         Returns:
-            The asset; one that Plytix says it has already is ``existed``, with the filename asked for.
+            The asset; one that Plytix says it has already is ``existed``, with the filename asked for. One that has
+            come about by a request of ours whose answer was lost is not.
 
         Raises:
             RefusedError: Plytix refused it (HTTP 422), e.g. an address it cannot fetch; ``fields`` has its words.
             As `find_products`. After a TransientError the asset may exist; the next search for its filename tells.
         """
-        return self._create({"url": url, "filename": filename}, filename)
-
-    def upload_asset(self, filename: str, content: bytes) -> Asset:
-        """As `create_asset`, with the file's bytes in the request, for images that Plytix cannot fetch."""
-        return self._create({"filename": filename, "content": base64.b64encode(content).decode()}, filename)
+        call = Call("create", "POST", "/assets", writes=True)
+        body = {"url": url, "filename": filename}
+        lost = False
+        attempts = stamina.retry_context(on=may_repeat, attempts=ATTEMPTS, wait_initial=0.2, wait_max=5.0, timeout=None)
+        for attempt in attempts:
+            with attempt:
+                if lost and (made := self.find_assets([filename]).get(filename)):
+                    return replace(made, existed=False)
+                try:
+                    answer = items(self._transport.send(call, body), str(call))
+                    return Asset.of_answer(next(iter(answer), None), str(call), existed=False)
+                except RefusedError as refused:
+                    return self._existing(refused, filename)
+                except TransientError as error:
+                    lost = lost or may_have_run(error)
+                    raise
+        raise AssertionError("stamina raises the last attempt's error")
 
     def link(self, product_id: str, asset_id: str, label: str) -> bool:
-        """Add an asset at the end of a product's media gallery; False if it is there already.
+        """Add an asset at the end of a product's media gallery; False if it was there already.
 
         Links of one product must be made one after another: concurrent ones get lost on Plytix's side.
 
@@ -224,25 +237,7 @@ class PlytixClient:
             self._transport.ask(call, {"id": asset_id, "attribute_label": label})
         except RefusedError as refused:
             if refused.status == 409 and "already" in str(refused):
-                return False
-            raise
-        return True
-
-    def unlink(self, product_id: str, asset_id: str) -> bool:
-        """Take an asset off a product; False if it is not on it. The asset itself stays.
-
-        Plytix takes it off all of the product's media attributes, and its thumbnail: its API knows nothing finer.
-
-        Raises:
-            NotFoundError: there is no such product.
-            As `find_products`.
-        """
-        call = Call("unlink", "DELETE", f"{_path(product_id)}/assets/{quote(asset_id, safe='')}", writes=True)
-        try:
-            self._transport.ask(call)
-        except NotFoundError as missing:
-            if "not related" in str(missing):
-                return False
+                return refused.after_lost  # what is there already may be there by ourselves
             raise
         return True
 
@@ -308,24 +303,6 @@ class PlytixClient:
                     break
             else:
                 raise unexpected(str(call), f"more than {MAX_PAGES} pages for {len(chunk)} values")
-
-    def _create(self, body: Mapping[str, str], filename: str) -> Asset:
-        call = Call("create", "POST", "/assets", writes=True)
-        sent = False
-        attempts = stamina.retry_context(on=may_repeat, attempts=ATTEMPTS, wait_initial=0.2, wait_max=5.0, timeout=None)
-        for attempt in attempts:
-            with attempt:
-                if sent and (made := self.find_assets([filename]).get(filename)):
-                    return made
-                try:
-                    answer = items(self._transport.send(call, body), str(call))
-                    return Asset.of_answer(next(iter(answer), None), str(call), existed=False)
-                except RefusedError as refused:
-                    return self._existing(refused, filename)
-                except TransientError as error:
-                    sent = sent or not isinstance(error, NotSentError | ThrottledError)
-                    raise
-        raise AssertionError("stamina raises the last attempt's error")
 
     def _existing(self, refused: RefusedError, filename: str) -> Asset:
         """The asset that a refusal says exists; any other refusal is raised."""

@@ -64,9 +64,12 @@ class RefusedError(PermanentError):
         status: the HTTP status.
         said: Plytix's general sentence, or empty.
         fields: what it says of single fields.
+
+    ``after_lost``: an earlier try's answer was lost, so what it refuses to do again may have been done by ourselves.
     """
 
     code = "refused"
+    after_lost: bool = False
 
     def __init__(self, what: str, status: int, said: str = "", fields: tuple[FieldError, ...] = ()) -> None:
         self.what = what
@@ -81,7 +84,7 @@ class RefusedError(PermanentError):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive pickling with the fields."""
-        return (type(self), (self.what, self.status, self.said, self.fields))
+        return (type(self), (self.what, self.status, self.said, self.fields), {"after_lost": self.after_lost})
 
 
 def refusal(body: Any) -> tuple[str, tuple[FieldError, ...]]:

@@ -23,7 +23,7 @@ from image_assets.errors import AccessDeniedError, PermanentError, TransientErro
 from image_assets.redaction import register_secret
 from image_assets.vendors.http import ATTEMPTS, TIMEOUT_S, NotSentError, make_client, send
 from image_assets.vendors.plytix.answers import SettingNames, asked_wait_s, items, status_error, unexpected
-from image_assets.vendors.plytix.errors import BusyError, ThrottledError
+from image_assets.vendors.plytix.errors import BusyError, RefusedError, ThrottledError
 from image_assets.vendors.plytix.limits import RateWindows, Turn
 from image_assets.vendors.plytix.tokens import Credentials, Tokens
 
@@ -35,6 +35,11 @@ def may_repeat(error: Exception) -> bool | float:
     if isinstance(error, BusyError) and error.retry_after_s is not None:
         return error.retry_after_s
     return isinstance(error, TransientError) and not isinstance(error, ThrottledError)
+
+
+def may_have_run(error: TransientError) -> bool:
+    """Whether a request that ended like this may have been carried out all the same."""
+    return not isinstance(error, NotSentError | ThrottledError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,6 @@ class Transport:
         """Close the connections."""
         self._http.close()
 
-    @stamina.retry(on=may_repeat, attempts=ATTEMPTS, wait_initial=0.2, wait_max=5.0, timeout=None)
     def ask(self, call: Call, body: Mapping[str, Any] | None = None) -> Any:
         """Send what is safe to repeat, and repeat it when its answer is lost or passing; return the answer's JSON.
 
@@ -98,7 +102,19 @@ class Transport:
             ThrottledError: the rate limit is used up for longer than our patience.
             AccessDeniedError, NotFoundError, RefusedError, PermanentError: Plytix's answer (``answers.py``).
         """
-        return self.send(call, body)
+        lost = False
+        attempts = stamina.retry_context(on=may_repeat, attempts=ATTEMPTS, wait_initial=0.2, wait_max=5.0, timeout=None)
+        for attempt in attempts:
+            with attempt:
+                try:
+                    return self.send(call, body)
+                except RefusedError as refused:
+                    refused.after_lost = lost
+                    raise
+                except TransientError as error:
+                    lost = lost or may_have_run(error)
+                    raise
+        raise AssertionError("stamina raises the last attempt's error")
 
     def send(self, call: Call, body: Mapping[str, Any] | None = None) -> Any:
         """Send once, with a valid token; return the answer's JSON, or None if it has none.

@@ -85,8 +85,8 @@ def test_only_exact_matches_count_and_of_several_assets_the_oldest(server: Scrip
 
 def test_ids_cannot_leave_their_place_in_the_path(server: Scripted, client: PlytixClient) -> None:
     server.answers = [FINE]
-    client.unlink("../assets", "a/b?c")
-    assert server.calls == ["DELETE /api/v1/products/../assets/assets/a/b?c"]  # as the server unquotes it
+    client.link("../a?b", ASSET, "amazon_images")
+    assert server.calls == ["POST /api/v1/products/../a?b/assets"]  # as the server unquotes it
 
 
 def test_a_thumbnail_is_sent_as_an_object_and_taken_away_with_null(server: Scripted, client: PlytixClient) -> None:
@@ -104,7 +104,7 @@ def test_requests_and_writes_are_counted_by_kind(server: Scripted, client: Plyti
     server.answers = [FINE]
     for operation in OPERATIONS.values():
         operation(client)
-    writes = {"create": 2, "link": 1, "unlink": 1, "gallery": 1, "thumbnail": 1}
+    writes = {"create": 1, "link": 1, "gallery": 1, "thumbnail": 1}
     assert client.writes == writes
     assert client.requests == {"token": 1, "products": 1, "product": 1, "assets": 2, "attributes": 1, **writes}
 
@@ -153,18 +153,6 @@ def test_another_conflict_of_a_link_is_one(server: Scripted, client: PlytixClien
     server.answers = [error(409, "The product is locked")]
     with pytest.raises(RefusedError, match="The product is locked"):
         client.link(PRODUCT, ASSET, "amazon_images")
-
-
-def test_unlinking_what_is_not_linked_is_no_error_but_of_no_product_is(server: Scripted, client: PlytixClient) -> None:
-    server.answers = [
-        Answer(status=204),
-        error(404, "asset id A is not related to product id P", ("asset_id", "not related")),
-        error(404, " No results found for P", ("id", "product does not exist")),
-    ]
-    assert client.unlink(PRODUCT, ASSET) is True
-    assert client.unlink(PRODUCT, ASSET) is False
-    with pytest.raises(NotFoundError, match="product does not exist"):
-        client.unlink(PRODUCT, ASSET)
 
 
 def test_a_product_that_is_an_empty_list_is_missing(server: Scripted, client: PlytixClient) -> None:
@@ -238,13 +226,12 @@ def test_no_answer_in_time_is_tried_again(server: Scripted, connect: Connect) ->
     assert client.find_assets(["a.jpg"])
 
 
-@pytest.mark.parametrize("create", ["create_asset", "upload_asset"])
 @pytest.mark.parametrize("lost", [Answer(drop=True), Answer(status=502)], ids=["cut", "502"])
 def test_an_asset_whose_answer_was_lost_is_looked_for_before_it_is_sent_again(
-    server: Scripted, client: PlytixClient, create: str, lost: Answer
+    server: Scripted, client: PlytixClient, lost: Answer
 ) -> None:
     server.answers = [lost, data({"id": ASSET, "filename": "a.jpg"})]
-    assert OPERATIONS[create](client) == Asset(ASSET, "a.jpg", existed=True)
+    assert client.create_asset("https://images/a.jpg", "a.jpg") == Asset(ASSET, "a.jpg", existed=False)
     assert server.calls == ["POST /api/v1/assets", "POST /api/v1/assets/search"]
     assert client.writes == {"create": 1}
 
@@ -253,3 +240,13 @@ def test_an_asset_that_is_not_found_then_is_sent_again(server: Scripted, client:
     server.answers = [Answer(drop=True), data(), data({"id": ASSET, "filename": "a.jpg"}, status=201)]
     assert client.create_asset("https://images/a.jpg", "a.jpg") == Asset(ASSET, "a.jpg", existed=False)
     assert client.writes == {"create": 2}
+
+
+@pytest.mark.parametrize("lost", [Answer(drop=True), Answer(status=502)], ids=["cut", "502"])
+def test_a_link_whose_answer_was_lost_is_ours_when_it_is_there(
+    server: Scripted, client: PlytixClient, lost: Answer
+) -> None:
+    refused = error(409, "Conflict", ("id", "asset already linked"))
+    server.answers = [lost, refused, refused]
+    assert client.link(PRODUCT, ASSET, "amazon_images") is True
+    assert client.link(PRODUCT, ASSET, "amazon_images") is False
