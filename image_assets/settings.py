@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     AliasChoices,
@@ -31,6 +30,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from image_assets.errors import SettingsError
 from image_assets.paths import checkout_root, default_state_dir
 from image_assets.redaction import register_secret
+from image_assets.settings_guards import guard_vendor, is_loopback, no_sandbox_error, parse_tokens
 from image_assets.settings_sources import (
     PLYTIX_ACCOUNT,
     AccountsSource,
@@ -131,6 +131,30 @@ class Settings(BaseSettings):
     marketplace_same_bytes: bool = Field(False, validation_alias="MARKETPLACE_SAME_BYTES")
     image_hosts: str = Field("", validation_alias="IMAGE_HOSTS")
 
+    raw_s3_buckets: str | None = Field(None, validation_alias="RAW_S3_BUCKETS")
+    enhanced_s3_bucket: str | None = Field(None, validation_alias="ENHANCED_S3_BUCKET")
+    enhanced_prefix: str = Field("enhanced/", validation_alias="ENHANCED_PREFIX")
+    # Spec 04: default 3, range 1-10.
+    enhanced_images_count: int = Field(3, ge=1, le=10, validation_alias="ENHANCED_IMAGES_COUNT")
+    enhanced_min_side: int = Field(512, ge=16, le=4096, validation_alias="ENHANCED_MIN_SIDE")
+    enhancement_workers: int = Field(4, ge=1, le=64, validation_alias="ENHANCEMENT_WORKERS")
+    enhancement_daily_cost_usd: float = Field(20.0, ge=0, validation_alias="ENHANCEMENT_DAILY_COST_USD")
+
+    gemini_api_key: SecretStr | None = Field(None, validation_alias="GEMINI_API_KEY")
+    gemini_base_url: str | None = Field(None, validation_alias="GEMINI_BASE_URL")
+    gemini_sdk: Literal["google-generativeai", "google-genai"] = Field(
+        "google-generativeai", validation_alias="GEMINI_SDK"
+    )
+    gemini_model: str = Field("gemini-3.8-flash", min_length=1, validation_alias="GEMINI_MODEL")
+    gemini_image_model: str = Field("gemini-3.1-flash-image", min_length=1, validation_alias="GEMINI_IMAGE_MODEL")
+    gemini_per_minute: int = Field(60, ge=1, le=1_000_000, validation_alias="GEMINI_PER_MINUTE")
+    gemini_timeout_s: float = Field(120.0, gt=0, le=600, validation_alias="GEMINI_TIMEOUT_S")
+    # Google's list price of an image of about one megapixel, and an analysis of some 1,500 tokens in and 800 out.
+    gemini_image_cost_usd: float = Field(0.067, ge=0, validation_alias="GEMINI_IMAGE_COST_USD")
+    gemini_analysis_cost_usd: float = Field(0.003, ge=0, validation_alias="GEMINI_ANALYSIS_COST_USD")
+
+    api_tokens: SecretStr | None = Field(None, validation_alias="API_TOKENS")
+
     max_image_pixels: int = Field(
         DEFAULT_MAX_IMAGE_PIXELS, ge=1, le=PILLOW_PIXEL_CEILING, validation_alias="MAX_IMAGE_PIXELS"
     )
@@ -155,7 +179,8 @@ class Settings(BaseSettings):
         """Let one bucket serve where only one is named; specs 01 and 02 both call theirs AWS_S3_BUCKET."""
         common = values.get("AWS_S3_BUCKET")
         deals = values.get("S3_BUCKET_NAME") or common
-        return {**values, "S3_BUCKET_NAME": deals, "MEDIA_S3_BUCKET": values.get("MEDIA_S3_BUCKET") or common or deals}
+        own = {name: values.get(name) or common or deals for name in ("MEDIA_S3_BUCKET", "ENHANCED_S3_BUCKET")}
+        return {**values, "S3_BUCKET_NAME": deals, **own}
 
     @model_validator(mode="before")
     @classmethod
@@ -178,7 +203,7 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("deals_prefix", "storefront_prefix")
+    @field_validator("deals_prefix", "storefront_prefix", "enhanced_prefix")
     @classmethod
     def _ends_with_slash(cls, value: str) -> str:
         if not value.endswith("/") or value.startswith("/"):
@@ -201,6 +226,24 @@ class Settings(BaseSettings):
         for value in values:
             if isinstance(value, SecretStr):
                 register_secret(value.get_secret_value())
+        for token in self.tokens.values():
+            register_secret(token.get_secret_value())
+
+    @field_validator("api_tokens")
+    @classmethod
+    def _tokens(cls, value: SecretStr | None) -> SecretStr | None:
+        parse_tokens(value.get_secret_value() if value else "")
+        return value
+
+    @property
+    def tokens(self) -> dict[str, SecretStr]:
+        """The bearer tokens of ``API_TOKENS`` by the names of their owners."""
+        return parse_tokens(self.api_tokens.get_secret_value() if self.api_tokens else "")
+
+    @property
+    def raw_buckets(self) -> tuple[str, ...]:
+        """The buckets whose objects may be raw images and are read with our credentials (``RAW_S3_BUCKETS``)."""
+        return tuple(filter(None, (name.strip() for name in (self.raw_s3_buckets or "").split(","))))
 
     @property
     def allowed_image_hosts(self) -> tuple[str, ...]:
@@ -237,7 +280,7 @@ class Settings(BaseSettings):
             SettingsError: no sandbox is running, or the endpoint does not belong to the environment.
         """
         if self.environment == "production":
-            if self.aws_endpoint_url and _is_loopback(self.aws_endpoint_url):
+            if self.aws_endpoint_url and is_loopback(self.aws_endpoint_url):
                 raise SettingsError(
                     f"AWS_ENDPOINT_URL is {self.aws_endpoint_url}, a stand-in on this machine, but IMAGE_ASSETS_ENV is "
                     "production.",
@@ -246,7 +289,7 @@ class Settings(BaseSettings):
             return
         if not self.aws_endpoint_url:
             raise no_sandbox_error()
-        if not _is_loopback(self.aws_endpoint_url):
+        if not is_loopback(self.aws_endpoint_url):
             raise SettingsError(
                 f"AWS_ENDPOINT_URL is {self.aws_endpoint_url}, which is not on this machine, but IMAGE_ASSETS_ENV is "
                 "sandbox.",
@@ -270,23 +313,16 @@ class Settings(BaseSettings):
         self._guard("PLYTIX_BASE_URL", self.plytix_base_url, "PLYTIX_BASE_URL is not set")
         self._guard("PLYTIX_AUTH_URL", self.plytix_auth_url, "PLYTIX_AUTH_URL is not set")
 
+    def require_gemini(self) -> None:
+        """Guard every Gemini client, as `require_shopify` does for Shopify.
+
+        Raises:
+            SettingsError: no sandbox is running, or the address does not belong to the environment.
+        """
+        self._guard("GEMINI_BASE_URL", self.gemini_base_url, "GEMINI_BASE_URL is not set")
+
     def _guard(self, variable: str, url: str | None, without: str) -> None:
-        """Keep sandbox and production apart; ``without`` says what an address that is not set means."""
-        if self.environment == "production":
-            if url and _is_loopback(url):
-                raise SettingsError(
-                    f"{variable} is {url}, a stand-in on this machine, but IMAGE_ASSETS_ENV is production.",
-                    hint=f"Unset {variable}, or set IMAGE_ASSETS_ENV=sandbox.",
-                )
-            return
-        if not url and not self.aws_endpoint_url:
-            raise no_sandbox_error()
-        if not url or not _is_loopback(url):
-            raise SettingsError(
-                f"IMAGE_ASSETS_ENV is sandbox, but {f'{variable} is {url}' if url else without}, which is not on this "
-                "machine.",
-                hint=f"Set IMAGE_ASSETS_ENV=production to work on it, or {variable} to a stand-in.",
-            )
+        guard_vendor(self.environment, variable, url, without, running=bool(self.aws_endpoint_url))
 
     def plytix_credentials(self, account: str = "") -> tuple[str, SecretStr]:
         """Key and password of a Plytix account, by its alias; empty for the one of ``PLYTIX_API_KEY``.
@@ -311,6 +347,7 @@ class Settings(BaseSettings):
 _SANDBOX_PROVIDES = {
     *("s3_bucket", "requests_s3_bucket", "media_s3_bucket", "sqs_queue_url", "database_url", "catalog_database_url"),
     *("shopify_shop", "shopify_access_token", "plytix_api_key", "plytix_api_password"),
+    *("enhanced_s3_bucket", "gemini_api_key", "api_tokens"),
 }
 
 _HINTS = {
@@ -321,26 +358,12 @@ _HINTS = {
     "shopify_access_token": "Set it to an Admin API access token of the shop (shpat_...).",
     "plytix_api_key": "Set it to an API key of the account (Plytix, Settings, API credentials).",
     "plytix_api_password": "Set it to the password that belongs to PLYTIX_API_KEY.",
+    "enhanced_s3_bucket": "Set it to the bucket that enhanced images go to.",
+    "gemini_api_key": "Set it to an API key of Google AI Studio.",
+    "api_tokens": "Set it to the tokens that may use the API, each with its owner's name: alice:long-random-text.",
     "sqs_queue_url": "Set it to the URL of the request queue.",
     "database_url": "Set it to the project's own PostgreSQL, e.g. postgresql+psycopg://user:password@host/image_assets.",
 }
-
-
-def no_sandbox_error() -> SettingsError:
-    """The one sentence for a sandbox command without a sandbox."""
-    return SettingsError(
-        "No sandbox is running: start it with `image-assets sandbox up` in another terminal, or set "
-        "IMAGE_ASSETS_ENV=production to work with your own accounts.",
-        code="no_sandbox",
-    )
-
-
-def _is_loopback(url: str) -> bool:
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:  # not an address at all; nothing it could name is this machine
-        return False
-    return host == "localhost" or host == "::1" or host.startswith("127.")
 
 
 def variable_name(field: str) -> str:

@@ -305,7 +305,7 @@ def test_every_secret_setting_is_registered_for_redaction_and_hidden_in_repr(mon
     }
     assert {"AWS_SECRET_ACCESS_KEY", "DATABASE_URL", "ALERT_WEBHOOK_URL"} <= set(secrets)
     for name, value in secrets.items():
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name, f"alice:{value}" if name == "API_TOKENS" else value)
     settings = load_settings()
     for value in secrets.values():
         assert redact(f"<{value}>") == f"<{MASK}>"
@@ -415,3 +415,29 @@ def test_image_hosts_are_a_list_with_commas() -> None:
         "*.b.example",
     )
     assert settings_for({}).allowed_image_hosts == ()
+
+
+def test_tokens_have_owners() -> None:
+    settings = settings_for({"API_TOKENS": "alice:a-token-of-alice-1, bob@shop.example:b:token-of-bob-23 ,"})
+    tokens = {name: token.get_secret_value() for name, token in settings.tokens.items()}
+    assert tokens == {"alice": "a-token-of-alice-1", "bob@shop.example": "b:token-of-bob-23"}
+    assert settings_for({}).tokens == {}
+    assert redact("Bearer b:token-of-bob-23") == f"Bearer {MASK}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no-name-but-a-long-token",
+        "alice:too-short",
+        "alice:first-long-token-1,alice:other-long-token-2",
+        "alice:one-token-for-two,bob:one-token-for-two",
+        "al ice:a-long-enough-token",
+        "alice:a-token with a blank in it",
+    ],
+)
+def test_wrong_tokens_are_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("API_TOKENS", text)
+    with pytest.raises(SettingsError, match="API_TOKENS") as caught:
+        load_settings()
+    assert not any(token in str(caught.value) for token in ("token-1", "short", "for-two", "enough", "blank"))
