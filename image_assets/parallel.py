@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Event
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -69,3 +71,42 @@ def parallel_map(
                     raise error
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def work_off(
+    take: Callable[[], Item | None], do: Callable[[Item], Value], *, workers: int
+) -> Iterator[Result[Item, Value]]:
+    """Yield a `Result` per item as the calls finish; each worker takes an item when it is free, until there is none.
+
+    So an item that has to be worked on soon after it was taken, e.g. under a lease, never waits for its turn. When the
+    consumer stops early no further item is taken, and the running ones are waited for.
+
+    Raises:
+        ValueError: ``workers`` is below 1.
+        Exception: what ``take`` raised, once the running items are done.
+    """
+    results: SimpleQueue[Result[Item, Value] | None] = SimpleQueue()
+    stopped = Event()
+
+    def work() -> None:
+        try:
+            while not stopped.is_set() and (item := take()) is not None:
+                try:
+                    results.put(Result(item, do(item), None))
+                except Exception as error:  # noqa: BLE001 - it is the item's result
+                    results.put(Result(item, None, error))
+        finally:
+            results.put(None)
+
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, not {workers}")
+    with ThreadPoolExecutor(workers, thread_name_prefix="image-assets") as executor:
+        running = [executor.submit(work) for _ in range(workers)]
+        try:
+            for _ in running:
+                while (result := results.get()) is not None:
+                    yield result
+        finally:
+            stopped.set()
+        for future in running:
+            future.result()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from image_assets.errors import InputError
-from image_assets.parallel import Result, parallel_map
+from image_assets.parallel import Result, parallel_map, work_off
 
 
 @given(st.lists(st.integers(), max_size=60), st.integers(1, 8))
@@ -138,3 +138,51 @@ def test_a_value_of_none_is_a_value() -> None:
     (result,) = parallel_map(lambda _item: None, [1], workers=1)
     assert result == Result(1, None, None)
     assert result.unwrap() is None
+
+
+@given(st.lists(st.integers(1, 9), max_size=40), st.integers(1, 6))
+def test_working_off_takes_every_item_once_and_ends_when_there_is_none(items: list[int], workers: int) -> None:
+    waiting = list(items)
+    lock = threading.Lock()
+
+    def take() -> int | None:
+        with lock:
+            return waiting.pop() if waiting else None
+
+    results = list(work_off(take, lambda item: item * 2, workers=workers))
+    assert Counter(result.item for result in results) == Counter(items)
+    assert all(result.unwrap() == result.item * 2 for result in results)
+
+
+def test_working_off_gives_an_items_error_as_its_result_and_goes_on() -> None:
+    waiting = [3, 0, 2]
+    results = list(work_off(lambda: waiting.pop() if waiting else None, lambda item: 6 // item, workers=1))
+    assert [(result.item, result.value) for result in results] == [(2, 3), (0, None), (3, 2)]
+    assert isinstance(results[1].error, ZeroDivisionError)
+
+
+def test_working_off_ends_with_what_taking_raised_after_the_running_items() -> None:
+    waiting = iter([1, 2])
+
+    def take() -> int:
+        try:
+            return next(waiting)
+        except StopIteration:
+            raise InputError("The queue is gone.") from None
+
+    done: list[int] = []
+    with pytest.raises(InputError, match="gone"):
+        done.extend(result.item for result in work_off(take, lambda item: item, workers=1))
+    assert done == [1, 2]
+
+
+def test_working_off_takes_no_more_once_its_consumer_has_stopped() -> None:
+    taken = itertools.count()
+    for result in work_off(lambda: next(taken), lambda item: item, workers=2):
+        if result.item == 3:
+            break
+    after = next(taken)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("image-assets")]
+    assert next(taken) == after + 1
+    with pytest.raises(ValueError, match="at least 1"):
+        list(work_off(lambda: None, lambda item: item, workers=0))

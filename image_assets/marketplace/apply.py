@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from copy import copy
 from dataclasses import dataclass, field
-from threading import Lock
 
+from image_assets.access import Access
 from image_assets.errors import (
     AccessDeniedError,
     ImageAssetsError,
@@ -37,46 +35,9 @@ _log = logging.getLogger(__name__)
 _TURNS_AWAY = (AccessDeniedError, ThrottledError, NotSentError)
 
 
-class Access:
-    """Whether a run may go on; shared by its threads.
-
-    Args:
-        still_held: raises once the account's lock was lost: another run may be at work.
-
-    Attributes:
-        turned_away: why it may not, or None.
-    """
-
-    def __init__(self, still_held: Callable[[], None] = lambda: None) -> None:
-        self.turned_away: ImageAssetsError | None = None
-        self._still_held = still_held
-        self._lock = Lock()
-
-    @contextmanager
-    def attempt(self) -> Iterator[None]:
-        """Work on one item; once the account was turned away, or its lock lost, every later item ends so at once.
-
-        Raises:
-            AccessDeniedError, ThrottledError, NotSentError, TransientError: it was turned away, or is so now.
-        """
-        if self.turned_away is not None:
-            raise copy(self.turned_away)
-        try:
-            self._still_held()
-        except ImageAssetsError as error:
-            self._turn_away(error, "The account is held no more")
-            raise
-        try:
-            yield
-        except _TURNS_AWAY as error:
-            self._turn_away(error, "Plytix turns the account away")
-            raise
-
-    def _turn_away(self, error: ImageAssetsError, what: str) -> None:
-        with self._lock:
-            first, self.turned_away = self.turned_away is None, error
-        if first:
-            _log.warning("%s; the rest is not tried: %s", what, error)
+def plytix_access(still_held: Callable[[], None] = lambda: None) -> Access:
+    """The stop rule of an account; ``still_held`` raises once the account's lock was lost."""
+    return Access(lambda error: isinstance(error, _TURNS_AWAY), "Plytix turns the account away", still_held)
 
 
 @dataclass
@@ -95,7 +56,7 @@ class Uploaded:
     created: list[str] = field(default_factory=list[str])
     existed: list[str] = field(default_factory=list[str])
     failures: dict[str, ImageAssetsError] = field(default_factory=dict[str, ImageAssetsError])
-    access: Access = field(default_factory=Access)
+    access: Access = field(default_factory=plytix_access)
 
     @property
     def dead(self) -> frozenset[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from image_assets.errors import ImageAssetsError, NotFoundError, StalePlanError
-from image_assets.marketplace.apply import Access, ProductResult, Uploaded
+from image_assets.marketplace.apply import ProductResult, Uploaded, plytix_access
 from image_assets.marketplace.model import ImageMapping, in_order, unique_images
 from image_assets.marketplace.observe import Observed, check_gallery, observe, uploaded_by_us
 from image_assets.marketplace.plan import PlanOptions, SyncPlan, make_plan, misfit
@@ -141,7 +141,7 @@ def upload(work: Workplace, plan: SyncPlan, still_held: Callable[[], None]) -> U
     ``still_held`` raises once the account's lock was lost; nothing more is written then.
     """
     remember(work, plan)
-    return work.applier.upload(plan, Access(still_held))
+    return work.applier.upload(plan, plytix_access(still_held))
 
 
 def remember(work: Workplace, plan: SyncPlan) -> None:
@@ -212,7 +212,7 @@ def link_images(
         known = Uploaded({}, failures=uploaded.failures)
         mapping, plan = seen.mapping, seen.plan(known)
         remember(work, plan)
-        there = replace(known, assets=dict(plan.assets), access=Access(still_held))
+        there = replace(known, assets=dict(plan.assets), access=plytix_access(still_held))
         results = in_plan_order(plan, work.applier.link(plan, there))
         wanted = [item for item in mapping.products if item.references]
         found = work.client.find_products([item.sku for item in wanted], [work.gallery])
@@ -319,7 +319,7 @@ def unlink(work: Workplace, skus: Iterable[str]) -> Report:
     wanted = list(dict.fromkeys(skus))
     report = Report()
     with work.ledger.lock() as still_held:
-        access = Access(still_held)
+        access = plytix_access(still_held)
         check_gallery(work.client, work.gallery)
         live = work.client.find_products(wanted, [work.gallery])
         for sku in wanted:
