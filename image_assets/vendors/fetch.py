@@ -107,7 +107,7 @@ class Fetcher:
 
     def __init__(self, rules: FetchRules, resolver: Resolver = resolve, tls: ssl.SSLContext | None = None) -> None:
         self._rules = rules
-        self._entries = {_entry(text) for text in rules.allowed_hosts or ("*",)}
+        self._entries = _entries(rules)
         self._clock = _Clock()
         guard = _GuardedBackend(self._entries, resolver, self._clock)
         tls = tls or httpx2.create_ssl_context(trust_env=False)
@@ -137,22 +137,13 @@ class Fetcher:
         at = _parse(url, "GET")
         what = origin = f"GET {_origin(at)}"
         for _ in range(self._rules.max_redirects + 1):
-            self._check(at, what)
+            _check(at, self._entries, self._rules, what)
             answer = self._get(at, what)
             if isinstance(answer, bytes):
                 return Fetched(url, str(at), answer, hashlib.sha256(answer).hexdigest(), self._type_of(answer, what))
             at = _parse(answer, f"{origin}: redirected", base=at)
             what = f"{origin}: redirected to {_origin(at)}"
         raise PermanentError(f"{what}: more than {self._rules.max_redirects} redirects.", code="too_many_redirects")
-
-    def _check(self, url: httpx2.URL, what: str) -> None:
-        host, port = _host(url), url.port or _PORTS[url.scheme]
-        local = isinstance(host, IPAddress) and (host, port) in self._entries
-        if url.scheme == "http" and not (local or self._rules.allow_http):
-            raise PermanentError(f"{what}: not https.", code="bad_url", hint="Give an https address.")
-        names = [host, "*", *("*" + str(host)[dot.start() :] for dot in re.finditer(r"\.", str(host)))]
-        if not any((name, only) in self._entries for name in names for only in (port, None)):
-            raise PermanentError(f"{what}: not an allowed host.", code="forbidden_address")
 
     def _get(self, url: httpx2.URL, what: str) -> bytes | str:
         """The body, or where else to look."""
@@ -211,8 +202,7 @@ class _GuardedBackend(httpcore2.NetworkBackend):
         except OSError as error:
             raise httpcore2.ConnectError(error) from error
         for address in addresses:  # all of them: a bad one among good ones is no accident
-            if not is_public(address) and (address, port) not in self.entries:
-                raise PermanentError(f"GET {host}: {address} is not a public address.", code="forbidden_address")
+            _check_public(address, port, self.entries, f"GET {host}")
         failed: Exception = httpcore2.ConnectError("no address")
         for address in addresses:
             try:
@@ -244,6 +234,47 @@ class _TimedStream(httpcore2.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self.stream.get_extra_info(info)
+
+
+def check_address(url: str, rules: FetchRules = FetchRules()) -> None:
+    """Refuse an address that no `Fetcher` of these rules would fetch, as far as that shows without asking anybody.
+
+    An address that passes may still be refused when it is fetched: its name may turn out to mean a private address.
+
+    Raises:
+        PermanentError: ``bad_url`` or ``forbidden_address``, with the words of `Fetcher.fetch`.
+        SettingsError: an allowed host is none.
+    """
+    at = _parse(url, "GET")
+    entries = _entries(rules)
+    _check(at, entries, rules, f"GET {_origin(at)}")
+    host = _host(at)
+    # RFC 6761: localhost, and every name below it, is this machine, whatever DNS says.
+    if host == "localhost" or str(host).endswith(".localhost"):
+        host = IPv4Address("127.0.0.1")
+    if isinstance(host, IPAddress):
+        _check_public(host, at.port or _PORTS[at.scheme], entries, f"GET {at.host}")
+
+
+def _entries(rules: FetchRules) -> set[Entry]:
+    return {_entry(text) for text in rules.allowed_hosts or ("*",)}
+
+
+def _check(url: httpx2.URL, entries: set[Entry], rules: FetchRules, what: str) -> None:
+    """Whether the rules allow this scheme and host."""
+    host, port = _host(url), url.port or _PORTS[url.scheme]
+    local = isinstance(host, IPAddress) and (host, port) in entries
+    if url.scheme == "http" and not (local or rules.allow_http):
+        raise PermanentError(f"{what}: not https.", code="bad_url", hint="Give an https address.")
+    names = [host, "*", *("*" + str(host)[dot.start() :] for dot in re.finditer(r"\.", str(host)))]
+    if not any((name, only) in entries for name in names for only in (port, None)):
+        raise PermanentError(f"{what}: not an allowed host.", code="forbidden_address")
+
+
+def _check_public(address: IPAddress, port: int, entries: set[Entry], what: str) -> None:
+    """Whether this may be connected to."""
+    if not is_public(address) and (address, port) not in entries:
+        raise PermanentError(f"{what}: {address} is not a public address.", code="forbidden_address")
 
 
 def _parse(url: str, what: str, base: httpx2.URL | None = None) -> httpx2.URL:

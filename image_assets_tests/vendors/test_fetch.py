@@ -39,7 +39,7 @@ from image_assets.errors import (
 )
 from image_assets.imaging.probe import sniff
 from image_assets.sandbox.wsgi import LoopbackServer
-from image_assets.vendors.fetch import Fetcher, FetchRules, Resolver, is_public
+from image_assets.vendors.fetch import Fetcher, FetchRules, Resolver, check_address, is_public
 from image_assets.vendors.http import ATTEMPTS
 from image_assets_tests.vendors.webhook import closed_port
 
@@ -426,6 +426,50 @@ def test_http_is_refused_unless_it_is_allowed(make: Make) -> None:
 def test_an_entry_that_is_no_host_is_a_settings_error(entry: str) -> None:
     with pytest.raises(SettingsError):
         Fetcher(FetchRules(allowed_hosts=(entry,)))
+
+
+# What shows without asking anybody
+
+
+def words_of(refuse: Callable[[], object]) -> str:
+    with pytest.raises(PermanentError) as caught:
+        refuse()
+    assert_says_nothing_secret(caught.value)
+    return f"{caught.value.code}: {caught.value}"
+
+
+@given(
+    host=not_public_v4.map(spellings_v4).flatmap(st.sampled_from)
+    | not_public_v6.map(spellings_v6).flatmap(st.sampled_from)
+    | st.sampled_from(["localhost", "LOCALHOST", "any.localhost", "a..b", "-", "*", "", "user@a.example", "a b"]),
+    scheme=st.sampled_from(["http", "https", "ftp", "s3"]),
+)
+def test_a_bad_address_is_refused_before_the_network_in_the_words_of_a_fetch(host: str, scheme: str) -> None:
+    url = f"{scheme}://{host}{PATH}"
+    with closing(Fetcher(FetchRules(), Names(["127.0.0.1"]), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))) as fetcher:
+        assert words_of(lambda: check_address(url)) == words_of(lambda: fetcher.fetch(url))
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "https://\ud800.example/", "https://a.example/\x00", "https://[::1"])
+def test_what_is_no_address_is_refused_before_the_network(url: str) -> None:
+    assert words_of(lambda: check_address(url)) == "bad_url: GET: not a usable address."
+
+
+@pytest.mark.parametrize(
+    "url", [f"https://a.example{PATH}", "https://a.example:8443/", "https://1.1.1.1/", "HTTPS://ÄÖ.de"]
+)
+def test_an_address_that_may_be_public_passes_without_being_asked(url: str) -> None:
+    check_address(url)
+
+
+def test_the_rules_decide_before_the_network_too() -> None:
+    rules = FetchRules(allowed_hosts=("*.example", "127.0.0.1:9000"))
+    for url in ("https://a.example/", "http://127.0.0.1:9000/", "https://127.0.0.1:9000/"):
+        check_address(url, rules)
+    assert words_of(lambda: check_address("https://a.example.com/", rules)).startswith("forbidden_address")
+    assert words_of(lambda: check_address("http://127.0.0.1:9001/", rules)).startswith("bad_url")
+    assert words_of(lambda: check_address("https://localhost:9000/", rules)).startswith("forbidden_address")
+    check_address("https://localhost:9000/", FetchRules(allowed_hosts=("localhost", "127.0.0.1:9000")))
 
 
 # DNS

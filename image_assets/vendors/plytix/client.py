@@ -21,9 +21,10 @@ import stamina
 
 from image_assets.errors import NotFoundError, TransientError
 from image_assets.vendors.http import ATTEMPTS
+from image_assets.vendors.limits import RateWindows, shared_windows
 from image_assets.vendors.plytix.answers import Asset, Attribute, Product, SettingNames, items, unexpected
 from image_assets.vendors.plytix.errors import RefusedError
-from image_assets.vendors.plytix.limits import RateLimits, RateWindows, shared_windows
+from image_assets.vendors.plytix.limits import RateLimits
 from image_assets.vendors.plytix.tokens import Credentials, Tokens, shared_tokens
 from image_assets.vendors.plytix.transport import Call, Transport, may_have_run, may_repeat
 
@@ -82,7 +83,7 @@ class PlytixClient:
             self.auth_url,
             credentials,
             names=names,
-            windows=windows or shared_windows(self.base_url, credentials.api_key, rates),
+            windows=windows or shared_windows(self.base_url, credentials.api_key, rates.windows, "Plytix"),
             tokens=tokens or shared_tokens(self.auth_url, credentials),
             read_timeout_s=read_timeout_s,
             patience_s=patience_s,

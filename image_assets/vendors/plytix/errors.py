@@ -6,28 +6,17 @@ error (``answers.py``), and when to ask again (``client.py``).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from image_assets.errors import PermanentError, TransientError
 from image_assets.redaction import redact
+from image_assets.vendors.limits import ThrottledError
+
+__all__ = ["BusyError", "FieldError", "RefusedError", "ThrottledError", "refusal", "sentence"]
 
 _SENTENCE_LIMIT = 500
-
-
-class ThrottledError(TransientError):
-    """The rate limit does not let a request through within our patience; the hint says when to run again."""
-
-    code = "throttled"
-
-    @classmethod
-    def until_later(cls, reason: str, seconds: float) -> Self:
-        """The error for a sentence and the seconds it is true for."""
-        if seconds <= 120:
-            return cls(reason, hint=f"Run it again in {math.ceil(seconds)} s.")
-        return cls(reason, hint=f"Run it again in {math.ceil(seconds / 60)} minutes.")
 
 
 class BusyError(TransientError):

@@ -1,7 +1,7 @@
 """Requests to one Plytix account: within the rate limit, with a valid token, counted, and their failures typed.
 
 Here: one request, whatever it asks for. Not here: what is asked and what the answers mean (``client.py``,
-``answers.py``), the rate limit (``limits.py``) and when a token is due (``tokens.py``).
+``answers.py``), the rate limit (``vendors/limits.py``) and when a token is due (``tokens.py``).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ import stamina
 from image_assets.errors import AccessDeniedError, PermanentError, TransientError, UnreachableError
 from image_assets.redaction import register_secret
 from image_assets.vendors.http import ATTEMPTS, TIMEOUT_S, NotSentError, make_client, send
+from image_assets.vendors.limits import RateWindows, ThrottledError, Turn
 from image_assets.vendors.plytix.answers import SettingNames, asked_wait_s, items, status_error, unexpected
-from image_assets.vendors.plytix.errors import BusyError, RefusedError, ThrottledError
-from image_assets.vendors.plytix.limits import RateWindows, Turn
+from image_assets.vendors.plytix.errors import BusyError, RefusedError
 from image_assets.vendors.plytix.tokens import Credentials, Tokens
 
 _log = logging.getLogger(__name__)

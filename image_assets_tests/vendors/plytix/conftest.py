@@ -11,8 +11,8 @@ import stamina
 from pydantic import SecretStr
 
 from image_assets.sandbox.plytix import Account, Behaviour, PlytixServer
+from image_assets.vendors.limits import RateWindows, Window
 from image_assets.vendors.plytix.client import Credentials, PlytixClient
-from image_assets.vendors.plytix.limits import RateWindows, Window
 from image_assets.vendors.plytix.tokens import Tokens
 from image_assets_tests.vendors.plytix.scripted import Scripted
 

@@ -27,7 +27,7 @@ from image_assets.vendors.plytix.answers import (
     items,
     status_error,
 )
-from image_assets.vendors.plytix.errors import FieldError, RefusedError, ThrottledError, refusal
+from image_assets.vendors.plytix.errors import FieldError, RefusedError, refusal
 
 ID = "5c4ed8002f0985001e233275"
 OTHER = "5c4ed8002f0985001e233276"
@@ -144,11 +144,6 @@ def test_a_refusal_survives_being_sent_between_processes() -> None:
         assert twin.status == 422
         assert twin.field("url") == "Not public"
         assert twin.field("filename") is None
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0.2, "1 s"), (120, "120 s"), (121, "3 minutes"), (3600, "60 minutes")])
-def test_a_throttled_error_says_when_to_run_again(seconds: float, text: str) -> None:
-    assert ThrottledError.until_later("Full.", seconds).hint == f"Run it again in {text}."
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from image_assets.errors import AccessDeniedError, NotFoundError
 from image_assets.parallel import parallel_map
 from image_assets.sandbox.plytix import Account, PlytixServer
+from image_assets.vendors.limits import RateWindows, Window
 from image_assets.vendors.plytix.client import Asset, PlytixClient, Product, RefusedError
-from image_assets.vendors.plytix.limits import RateWindows, Window
 from image_assets_tests.vendors.plytix.conftest import MakeClient
 from image_assets_tests.vendors.plytix.scripted import Answer, Scripted
 

@@ -11,9 +11,8 @@ import pytest
 from image_assets.errors import AccessDeniedError, ImageAssetsError, PermanentError, UnreachableError
 from image_assets.redaction import install_log_redaction
 from image_assets.vendors.http import NotSentError
+from image_assets.vendors.limits import RateWindows, ThrottledError, Window
 from image_assets.vendors.plytix.client import PlytixClient
-from image_assets.vendors.plytix.errors import ThrottledError
-from image_assets.vendors.plytix.limits import RateWindows, Window
 from image_assets_tests.vendors.plytix.conftest import KEY, PASSWORD, MakeClient
 from image_assets_tests.vendors.plytix.operations import (
     ASSET,

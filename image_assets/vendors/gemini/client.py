@@ -1,0 +1,274 @@
+"""Gemini for the rest of the project: within a rate limit, counted, and asked again where that can help.
+
+Here: when a request is sent, and when once more. Not here: how it is sent (the SDKs), what its answer means
+(``answers.py``, ``errors.py``), what to ask (the caller).
+
+An image is paid for when Gemini has made it, whether we get it or not. So after an answer that was lost or useless an
+image is asked for once more, not again and again; after a refusal (HTTP 429, 5xx) and a request that never left, as
+often as anything else.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import stamina
+
+from image_assets.errors import ImageAssetsError, SettingsError, TransientError, UnreachableError
+from image_assets.vendors.gemini.errors import BadAnswerError, NoModelError
+from image_assets.vendors.gemini.models import DEFAULT_IMAGE_MODEL, DEFAULT_MODEL, retired
+from image_assets.vendors.gemini.protocol import GeminiSdk, Picture, Usage, address
+from image_assets.vendors.http import NotSentError
+from image_assets.vendors.limits import RateWindows, ThrottledError, Window, shared_windows
+
+if TYPE_CHECKING:
+    from image_assets.settings import Settings
+
+__all__ = ["GeminiClient", "Picture", "Usage", "make_sdk"]
+
+ATTEMPTS = 5
+# An overloaded model (HTTP 503) is so for seconds to minutes: the four waits add up to about half a minute.
+WAIT_INITIAL_S = 1.0
+WAIT_MAX_S = 20.0
+# How often an image is asked for after an answer that may have been paid for in vain.
+LOST_IMAGES = 2
+# A full window of a minute and retries of it pass within this; a used-up quota of a day does not.
+PATIENCE_S = 120.0
+
+_T = TypeVar("_T")
+
+
+class GeminiClient:
+    """One key's Gemini; may be shared by threads.
+
+    Args:
+        sdk: what sends (`make_sdk`).
+        model: for `answer_json`.
+        image_model: for `make_image`.
+        windows: the rate limit to keep; `shared_windows` makes one per key and process.
+        patience_s: seconds to wait for the rate limit, or after HTTP 429, before a request is given up.
+    """
+
+    def __init__(
+        self,
+        sdk: GeminiSdk,
+        *,
+        windows: RateWindows,
+        model: str = DEFAULT_MODEL,
+        image_model: str = DEFAULT_IMAGE_MODEL,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self.model = model
+        self.image_model = image_model
+        self.requests: Counter[str] = Counter()
+        self._sdk = sdk
+        self._windows = windows
+        self._patience_s = patience_s
+        self._lock = Lock()
+
+    @classmethod
+    def from_settings(cls, settings: Settings, *, today: date | None = None) -> Self:
+        """A client of ``GEMINI_API_KEY``; importing its SDK takes seconds.
+
+        Args:
+            settings: all of them.
+            today: the day for which models may be shut down; by default today.
+
+        Raises:
+            SettingsError: a setting is missing, a model is shut down, the SDK is not installed, or there is no sandbox.
+            PermanentError: ``GEMINI_BASE_URL`` is not an address.
+        """
+        settings.require_gemini()
+        key = settings.require("gemini_api_key")
+        day = today or datetime.now(UTC).date()
+        _require_current("GEMINI_MODEL", settings.gemini_model, day)
+        _require_current("GEMINI_IMAGE_MODEL", settings.gemini_image_model, day)
+        limit = Window(settings.gemini_per_minute, 60.0)
+        return cls(
+            make_sdk(settings.gemini_sdk, key, settings.gemini_base_url, timeout_s=settings.gemini_timeout_s),
+            windows=shared_windows(address(settings.gemini_base_url), key, [limit], "Gemini"),
+            model=settings.gemini_model,
+            image_model=settings.gemini_image_model,
+        )
+
+    def answer_json(
+        self, instructions: str, picture: Picture | None, schema: Mapping[str, Any], *, model: str | None = None
+    ) -> tuple[Any, Usage]:
+        """JSON that fits ``schema``, by `model`, unless another one is named; counted as ``json``.
+
+        Args:
+            instructions: what to answer.
+            picture: what it is about, sent as it is; None for text alone.
+            schema: a JSON schema of the keywords of ``schema.py``.
+            model: another model.
+
+        Returns:
+            The JSON, and the tokens of the answer it came in.
+
+        Raises:
+            ModerationError: Gemini blocked the request or its answer.
+            NoModelError: there is no such model; the hint names the setting.
+            AccessDeniedError: the key is wrong, or may not do this.
+            ThrottledError: the rate limit is used up for longer than our patience.
+            BadAnswerError, UnreachableError, TransientError: no usable answer after the retries.
+            PermanentError: refused for another reason.
+            ValueError: Gemini's schemas have no such keyword.
+        """
+        used = model or self.model
+        with _naming("GEMINI_MODEL", unless=model):
+            return self._ask("json", partial(self._sdk.answer_json, used, instructions, picture, schema))
+
+    def make_image(
+        self,
+        prompt: str,
+        source: Picture | None = None,
+        *,
+        aspect_ratio: str | None = None,
+        model: str | None = None,
+    ) -> tuple[Picture, Usage]:
+        """An image, from a text and ``source`` where there is one, by `image_model`; counted as ``image``.
+
+        Args:
+            prompt: what to make, or what to do with ``source``.
+            source: sent as it is, never decoded.
+            aspect_ratio: width to height, e.g. ``3:2``; None leaves it to the model, which keeps the source's.
+            model: another model.
+
+        Returns:
+            The image as it came, and the tokens of the answer it came in.
+
+        Raises:
+            NoImageError: the model answered without one.
+            As `answer_json`.
+        """
+        used = model or self.image_model
+        with _naming("GEMINI_IMAGE_MODEL", unless=model):
+            send = partial(self._sdk.make_image, used, prompt, source, aspect_ratio=aspect_ratio)
+            return self._ask("image", send, lost=LOST_IMAGES)
+
+    def check_models(self) -> None:
+        """Ask whether the key may use both models; costs nothing, counted as ``model``.
+
+        Raises:
+            As `answer_json`, but for what concerns answers.
+        """
+        for variable, model in (("GEMINI_MODEL", self.model), ("GEMINI_IMAGE_MODEL", self.image_model)):
+            with _naming(variable):
+                self._ask("model", partial(self._sdk.check_model, model))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._sdk.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"GeminiClient(model={self.model!r}, image_model={self.image_model!r})"
+
+    def _ask(self, kind: str, send: Callable[[], _T], lost: int = ATTEMPTS) -> _T:
+        """Send, and again after errors that pass; at most ``lost`` times after answers that may have been paid for."""
+
+        def may_repeat(error: Exception) -> bool:
+            return isinstance(error, TransientError) and not isinstance(error, ThrottledError) and lost > 0
+
+        attempts = stamina.retry_context(
+            on=may_repeat, attempts=ATTEMPTS, wait_initial=WAIT_INITIAL_S, wait_max=WAIT_MAX_S, timeout=None
+        )
+        for attempt in attempts:
+            with attempt:
+                try:
+                    return self._in_turn(kind, send)
+                except NotSentError:
+                    raise
+                except (UnreachableError, BadAnswerError):
+                    lost -= 1
+                    raise
+        raise AssertionError("stamina raises the last attempt's error")
+
+    def _in_turn(self, kind: str, send: Callable[[], _T]) -> _T:
+        """Send when the rate limit allows it, until the answer is another one than 429."""
+        give_up_at = math.inf
+        for attempt in itertools.count():
+            turn = self._windows.take(self._patience_s, again=attempt > 0)
+            try:
+                answer = send()
+            except ThrottledError as error:
+                self._count(kind)
+                asked = error.retry_after_s
+                if asked is not None and asked > self._patience_s:
+                    turn.answered()  # quotas are per model: the other one may go on
+                    raise ThrottledError.until_later(error.message, asked) from None
+                seconds = turn.throttled(asked)
+                give_up_at = min(give_up_at, time.monotonic() + self._patience_s)
+                if time.monotonic() + seconds > give_up_at:
+                    raise ThrottledError.until_later(error.message, seconds) from None
+                continue
+            except NotSentError:
+                turn.unsent()
+                raise
+            except ImageAssetsError as error:
+                self._count(kind)
+                if not isinstance(error, UnreachableError):
+                    turn.answered()
+                raise
+            except ValueError:  # a schema that is none
+                turn.unsent()
+                raise
+            break
+        self._count(kind)
+        turn.answered()
+        return answer
+
+    def _count(self, kind: str) -> None:
+        with self._lock:
+            self.requests[kind] += 1
+
+
+def make_sdk(name: str, api_key: str, base_url: str | None = None, *, timeout_s: float = 120.0) -> GeminiSdk:
+    """The SDK of that name, ``google-generativeai`` or ``google-genai``, with a key; importing it takes seconds.
+
+    Raises:
+        SettingsError: there is no such SDK, or it is not installed.
+        PermanentError: ``base_url`` is not an address.
+    """
+    if name == "google-generativeai":
+        from image_assets.vendors.gemini.generativeai_sdk import GenerativeAiSdk
+
+        return GenerativeAiSdk(api_key, base_url, timeout_s=timeout_s)
+    if name == "google-genai":
+        from image_assets.vendors.gemini.genai_sdk import GenaiSdk
+
+        return GenaiSdk(api_key, base_url, timeout_s=timeout_s)
+    raise SettingsError(f"GEMINI_SDK is {name}.", hint="Set it to google-generativeai or google-genai.")
+
+
+def _require_current(variable: str, model: str, today: date) -> None:
+    replacement = retired(model, today)
+    if replacement is not None:
+        raise SettingsError(
+            f"{variable} is {model}, which Google has shut down.", hint=f"Set it to {replacement}, or unset it."
+        )
+
+
+@contextmanager
+def _naming(variable: str, unless: str | None = None) -> Iterator[None]:
+    """Name the setting of a model that is not there, unless the caller chose it."""
+    try:
+        yield
+    except NoModelError as error:
+        if unless is not None:
+            raise
+        raise NoModelError(error.message, hint=f"Check {variable}.") from None
