@@ -202,6 +202,17 @@ class ObjectStore:
             raise SourceChangedError(f"{self.url(key)} changed since it was observed.", hint="Observe again.")
 
     @_retry
+    def size_of(self, key: str) -> int:
+        """The size of an object in bytes: one HEAD.
+
+        Raises:
+            NotFoundError: it is not there.
+            AccessDeniedError, PermanentError, TransientError: as for `get`.
+        """
+        with aws_errors(f"HEAD {self.url(key)}"):
+            return int(self.client.head_object(Bucket=self.bucket, Key=key)["ContentLength"])
+
+    @_retry
     def create(
         self, key: str, body: bytes, *, content_type: str, cache_control: str, metadata: Mapping[str, str]
     ) -> bool:

@@ -185,6 +185,19 @@ def test_the_head_of_a_missing_object_is_an_error(store: ObjectStore) -> None:
         store.get_head("none", 100)
 
 
+def test_the_size_of_an_object_costs_one_request_without_its_bytes_and_of_a_missing_one_is_an_error(
+    aws: Aws, bucket: Bucket, store: ObjectStore
+) -> None:
+    bucket.put("a", b"12345")
+    bucket.put("empty", b"")
+    aws.faults.clear()
+    assert store.size_of("a") == 5
+    assert (aws.faults.count("HEAD"), sum(aws.faults.requests.values())) == (1, 1)
+    assert store.size_of("empty") == 0
+    with pytest.raises(NotFoundError, match="b"):
+        store.size_of("b")
+
+
 @pytest.mark.parametrize("answer", [cut_body, lose_answer, error("500 Internal Server Error", "InternalError")])
 def test_a_download_that_breaks_off_is_repeated_whole(
     aws: Aws, bucket: Bucket, store: ObjectStore, answer: Answer
