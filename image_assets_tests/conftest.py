@@ -21,8 +21,10 @@ from image_assets.deals.model import ImageRef, Layout
 from image_assets.imaging.variant_set import VariantSet, load_variant_set
 from image_assets.paths import data_dir
 from image_assets.sandbox.aws import AwsServer
+from image_assets.sandbox.gemini import Behaviour as GeminiBehaviour, GeminiServer
 from image_assets.sandbox.postgres import EmbeddedPostgres
 from image_assets.settings import Settings
+from image_assets.stores.database import migrate
 from image_assets.stores.s3 import ObjectStore
 from image_assets_tests.faults import Environ, Faults, WsgiApp
 
@@ -50,6 +52,11 @@ _OURS = (
     "STOREFRONT_",
     "PRESIGNED_",
     "MAX_",
+    "RAW_",
+    "ENHANCED_",
+    "ENHANCEMENT_",
+    "GEMINI_",
+    "API_TOKENS",
 )
 # Nothing of the developer's own environment may reach a test, nor a test the real AWS.
 for _name in list(os.environ):
@@ -268,3 +275,26 @@ def database_url(_database: str) -> str:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
     return _database
+
+
+@pytest.fixture(scope="session")
+def migrated_url(postgres: EmbeddedPostgres) -> str:
+    """A migrated database for all tests of a process; whoever writes to it empties it first."""
+    url = postgres.create_database("migrated", "database-password")
+    migrate(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def gemini_server() -> Iterator[GeminiServer]:
+    """One Gemini for all tests of a process; its images are tiny."""
+    with GeminiServer(GeminiBehaviour(image_size=64)) as server:
+        yield server
+
+
+@pytest.fixture
+def gemini(gemini_server: GeminiServer) -> Iterator[GeminiServer]:
+    """Gemini without faults or counts of other tests."""
+    gemini_server.reset()
+    yield gemini_server
+    gemini_server.reset()

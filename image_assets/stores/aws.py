@@ -145,7 +145,7 @@ def _client_error(error: ClientError, what: str) -> ImageAssetsError:
     if code in _CONFLICT or status == 409:
         return TransientError(f"{what}: another write of the same key was under way ({code}).", code="conflict")
     if code in _TRANSIENT or status == 429 or status >= 500:
-        return TransientError(f"{what}: {code or status}, still so after {MAX_ATTEMPTS} attempts.", code="unavailable")
+        return TransientError(f"{what}: {code or status}, still so after the last attempt.", code="unavailable")
     message = error.response.get("Error", {}).get("Message", "")
     return PermanentError(f"{what}: {code} {message}".rstrip() + ".", code="refused")
 

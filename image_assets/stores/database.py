@@ -59,8 +59,13 @@ def parse_url(url: str, variable: str) -> URL:
     return parsed
 
 
-def make_engine(url: str, variable: str = "DATABASE_URL") -> sa.Engine:
+def make_engine(url: str, variable: str = "DATABASE_URL", *, kept: int = 5) -> sa.Engine:
     """An engine that finds dead connections before using them and gives up connecting after 5 s.
+
+    Args:
+        url: the database.
+        variable: the setting it comes from.
+        kept: connections that stay open for the next user.
 
     Raises:
         SettingsError: as for `parse_url`.
@@ -70,7 +75,7 @@ def make_engine(url: str, variable: str = "DATABASE_URL") -> sa.Engine:
         return sa.create_engine(parsed, pool_pre_ping=True)
     # No limit but the threads that use it: one that holds a lock and asks for a second connection must get it.
     arguments = {"connect_timeout": CONNECT_TIMEOUT_S, "tcp_user_timeout": DEAD_AFTER_MS}
-    return sa.create_engine(parsed, pool_pre_ping=True, max_overflow=-1, connect_args=arguments)
+    return sa.create_engine(parsed, pool_pre_ping=True, pool_size=kept, max_overflow=-1, connect_args=arguments)
 
 
 def check_connection(engine: sa.Engine, variable: str = "DATABASE_URL") -> None:

@@ -157,7 +157,7 @@ class SpendStore:
         return now.astimezone(UTC)
 
     def _exhausted(self, amount: Decimal, now: datetime) -> BudgetExhaustedError:
-        hint = f"It goes on at 00:00 UTC, or with a higher {self._setting}."
+        hint = f"It goes on at 00:00 UTC, or once {self._setting} is higher and the work is redriven."
         if amount > self._cap:
             hint = f"One call costs up to ${amount.normalize():f}: set a higher {self._setting}."
         error = BudgetExhaustedError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import time
-import uuid
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,9 +28,8 @@ from image_assets.marketplace.workplace import Workplace, open_workplace
 from image_assets.sandbox.plytix import PlytixServer
 from image_assets.sandbox.plytix.behaviour import Behaviour
 from image_assets.sandbox.plytix.state import Account
-from image_assets.sandbox.postgres import EmbeddedPostgres
 from image_assets.settings import settings_for
-from image_assets.stores.database import make_engine, migrate
+from image_assets.stores.database import make_engine
 from image_assets.vendors.plytix.client import Credentials, PlytixClient
 from image_assets.vendors.plytix.limits import RateWindows, Window
 
@@ -91,14 +89,6 @@ def plytix(plytix_server: PlytixServer) -> Iterator[PlytixServer]:
     plytix_server.seed([], {GALLERY: "MediaGalleryAttribute"})
     yield plytix_server
     plytix_server.reset()
-
-
-@pytest.fixture(scope="session")
-def migrated_url(postgres: EmbeddedPostgres) -> str:
-    """A database for all tests of a process."""
-    url = postgres.create_database(f"t{uuid.uuid4().hex[:12]}", "database-password")
-    migrate(url)
-    return url
 
 
 @pytest.fixture

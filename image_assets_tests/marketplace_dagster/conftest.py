@@ -19,7 +19,6 @@ from image_assets_tests.marketplace.conftest import (
     engine,
     market,
     market_env,
-    migrated_url,
     plytix,
     plytix_server,
 )
@@ -34,7 +33,6 @@ __all__ = [
     "engine",
     "market",
     "market_env",
-    "migrated_url",
     "plytix",
     "plytix_server",
     "stored_instance",

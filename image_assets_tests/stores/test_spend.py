@@ -68,7 +68,7 @@ def test_who_is_refused_learns_of_the_cap_its_setting_and_when_it_goes_on(spend:
     error = caught.value
     assert str(error) == (
         "The day's budget of $1 for gemini (ENHANCEMENT_DAILY_COST_USD) is used up. "
-        "It goes on at 00:00 UTC, or with a higher ENHANCEMENT_DAILY_COST_USD."
+        "It goes on at 00:00 UTC, or once ENHANCEMENT_DAILY_COST_USD is higher and the work is redriven."
     )
     assert (error.code, error.permanent) == ("budget", False)
     assert (error.until, error.retry_after_s) == (datetime(2026, 3, 2, tzinfo=UTC), 12 * 3600.0)

@@ -1,0 +1,136 @@
+"""A run that is killed in the middle, and run again: nothing is lost, doubled, or paid for twice without need."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from image_assets.enhancement.tables import requests
+from image_assets_tests.conftest import Aws
+from image_assets_tests.enhancement.conftest import COUNT, Studio, assert_whole
+from image_assets_tests.faults import Answer, Environ, WsgiApp
+
+# Forks a process per run: importing the SDK takes longer than everything else.
+PROGRAM = """
+import os, sys
+import google.generativeai
+from image_assets.enhancement.service import analyse_due, enhance_due
+from image_assets.enhancement.workplace import open_workplace
+from image_assets.settings import settings_for
+import json
+print("ready", flush=True)
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        with open_workplace(settings_for(json.loads(line))) as work:
+            analyse_due(work)
+            enhance_due(work)
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class Runs:
+    """Processes that work off what is due."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.child = 0
+
+    def start(self, env: dict[str, str]) -> None:
+        """Begin a run."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(env) + "\n")
+        self._process.stdin.flush()
+        self.child = int(self._line())
+
+    def kill(self) -> None:
+        """End it as a machine that loses power does."""
+        os.kill(self.child, signal.SIGKILL)
+
+    def wait(self) -> int:
+        """How it ended."""
+        return int(self._line())
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+
+@pytest.fixture(scope="module")
+def runs() -> Iterator[Runs]:
+    """A process with everything imported."""
+    command = [sys.executable, "-W", "ignore", "-c", PROGRAM]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield Runs(process)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def killing(runs: Runs, *, carried_out: bool) -> Answer:
+    """An answer of S3 that its client does not live to see."""
+
+    def answer(app: WsgiApp, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        if carried_out:
+            list(app(environ, start_response))
+        runs.kill()
+        raise ConnectionResetError("nobody is there")
+
+    return answer
+
+
+def at_analysis(studio: Studio, aws: Aws, runs: Runs) -> None:
+    studio.gemini.faults.inject("call", on="text", action=runs.kill, when="after")
+
+
+def at_source(studio: Studio, aws: Aws, runs: Runs) -> None:
+    aws.faults.inject("PUT", "/sources/", killing(runs, carried_out=True))
+
+
+def at_image(studio: Studio, aws: Aws, runs: Runs) -> None:
+    studio.gemini.faults.inject("call", after=1, on="image", action=runs.kill, when="after")
+
+
+def before_object(studio: Studio, aws: Aws, runs: Runs) -> None:
+    aws.faults.inject("PUT", "/enhanced/", killing(runs, carried_out=False))
+
+
+def after_object(studio: Studio, aws: Aws, runs: Runs) -> None:
+    aws.faults.inject("PUT", "/enhanced/", killing(runs, carried_out=True))
+
+
+MOMENTS: dict[str, tuple[Callable[[Studio, Aws, Runs], None], int]] = {
+    "analysis": (at_analysis, 0),
+    "source": (at_source, 0),
+    "second image": (at_image, 1),
+    "before the object": (before_object, 1),
+    "after the object": (after_object, 0),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_run_killed_anywhere_is_finished_by_the_next(studio: Studio, aws: Aws, runs: Runs, moment: str) -> None:
+    numbers = studio.add(1, 2)
+    studio.request(*numbers)
+    arrange, paid_in_vain = MOMENTS[moment]
+    arrange(studio, aws, runs)
+    runs.start({**studio.env, "ENHANCEMENT_WORKERS": "1"})
+    assert runs.wait() == -signal.SIGKILL
+    assert [row["status"] for row in studio.rows(requests)].count("processing") == 1
+    with studio.engine.begin() as connection:  # a minute passes
+        connection.exec_driver_sql("UPDATE enhancement_requests SET lease_until = now() WHERE status = 'processing'")
+    runs.start(studio.env)
+    assert runs.wait() == 0
+    assert_whole(studio, numbers)
+    assert studio.gemini.images_made == len(numbers) * COUNT + paid_in_vain
+    assert {row["attempt_count"] for row in studio.rows(requests)} == {1}
