@@ -1,0 +1,99 @@
+// What is known of the current image: where it comes from, its checks, and its trail.
+
+import { getHistory } from "./api.js";
+import { amount, byId, h, number, pill, plural, size, time } from "./dom.js";
+
+const root = byId("details");
+let wanted = 0;
+
+export function productFacts(product) {
+  const facts = [["Price", amount(product.price)], ["MRP", amount(product.mrp)], ["Discount", amount(product.discount)]];
+  const parts = facts.map(([name, value]) => h("span", {}, `${name} `, h("b", {}, value)));
+  return [...parts, h("span", {}, "GST ", h("b", {}, `${number(product.gst)}%`))];
+}
+
+export function showDetails(product, index, { onUndo, owner }) {
+  const image = product.images[index];
+  wanted += 1;
+  if (!image) {
+    root.replaceChildren(section("Image", h("p", { class: "note" }, "No image was made.")), ...photograph(product));
+    return;
+  }
+  const trail = h("ol", { class: "trail", id: "trail" }, h("li", { class: "note" }, "Loading"));
+  root.replaceChildren(
+    h("div", { class: "details-head" }, h("h2", {}, `Image ${index + 1} of ${product.images.length}`), pill(image.status)),
+    ...decided(image, owner, onUndo),
+    section("Prompt", h("p", { class: "prompt" }, image.prompt)),
+    section(
+      "Made by",
+      facts([
+        ["Model", image.model],
+        ["Cost", `$${Number(image.cost_usd).toFixed(3)}`],
+        ["Size", `${number(image.width)} × ${number(image.height)} px`],
+        ["File", size(image.bytes)],
+        ["SHA-256", h("code", { title: image.sha256 }, `${image.sha256.slice(0, 12)}…`)],
+      ]),
+    ),
+    section("Checks", h("ul", { class: "checks" }, ...Object.entries(image.checks).map(check))),
+    ...photograph(product),
+    section("Audit trail", trail),
+  );
+  loadTrail(image, trail, wanted);
+}
+
+function decided(image, owner, onUndo) {
+  if (image.status === "pending") return [];
+  const by = h("p", { class: "decided" }, `${image.status === "approved" ? "Approved" : "Rejected"} by `, h("b", {}, image.decided_by));
+  if (image.decided_at) by.append(", ", time(image.decided_at));
+  if (image.reason) by.append(h("span", { class: "why" }, image.reason));
+  const undo = image.decided_by === owner && h("button", { type: "button", class: "quiet", onclick: onUndo }, "Take back");
+  return undo ? [by, undo] : [by];
+}
+
+function check([name, good]) {
+  return h("li", { class: good ? "good" : "bad" }, h("span", { class: "verdict" }, good ? "Passed" : "Failed"), name);
+}
+
+function photograph(product) {
+  if (!product.analysis) return [];
+  const names = [["product", "Product"], ["condition", "Condition"], ["background", "Background"], ["lighting", "Light"], ["colours", "Colours"]];
+  const rows = names
+    .filter(([name]) => product.analysis[name]?.length)
+    .map(([name, label]) => [label, [product.analysis[name]].flat().join(", ")]);
+  return [section("The photograph, by analysis", facts([...rows, ["Model", product.analysis_model]]))];
+}
+
+function section(title, ...content) {
+  return h("section", {}, h("h3", {}, title), ...content);
+}
+
+function facts(rows) {
+  return h("dl", { class: "facts-list" }, ...rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+}
+
+// Only once a reviewer stays for a moment: whoever flies through the queue asks for no trails.
+async function loadTrail(image, trail, asked) {
+  await new Promise((resolve) => { setTimeout(resolve, 150); });
+  if (asked !== wanted) return;
+  try {
+    const { entries } = await getHistory(image.id);
+    if (asked !== wanted) return;
+    const items = entries.map((entry) => h(
+      "li",
+      { class: entry.action },
+      h("b", {}, { approved: "Approved", rejected: "Rejected", undone: "Taken back" }[entry.action] || entry.action),
+      ` by ${entry.reviewer}, `,
+      time(entry.created_at),
+      entry.reason ? h("span", { class: "why" }, entry.reason) : null,
+      h("code", { title: `SHA-256 ${entry.sha256}` }, entry.sha256.slice(0, 12)),
+    ));
+    trail.replaceChildren(...(items.length ? items : [h("li", { class: "note" }, "Nobody has decided yet.")]));
+  } catch (error) {
+    trail.replaceChildren(h("li", { class: "note" }, error.message));
+  }
+}
+
+export function selectionText(products) {
+  const waiting = products.flatMap((product) => product.images).filter((image) => image.status === "pending");
+  return `${plural(products.length, "product")}, ${plural(waiting.length, "image")} to review`;
+}

@@ -1,0 +1,284 @@
+"""A real browser, watched, and products with real photographs for it to show.
+
+Used as context managers and functions; the fixtures made of them are in ``test_browser.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal
+
+import pytest
+import sqlalchemy as sa
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+from playwright.sync_api import Browser, Error, Page, sync_playwright
+from pydantic import SecretStr
+
+from image_assets.enhancement.tables import analyses, product_images, products
+from image_assets.paths import data_dir
+from image_assets.web.sessions import issue
+from image_assets_tests.web.conftest import TOKENS
+
+CATEGORIES = {
+    "coffee": "Cups and saucers",
+    "chelsea": "Pets",
+    "rocket": "Models",
+    "raccoon": "Pets",
+    "hubble": "Posters",
+    "astronaut": "Portraits",
+    "grace_hopper": "Portraits",
+}
+PROMPTS = (
+    "The product on a clean white background with soft, even light from the left and a natural shadow below it.",
+    "The product on a pale oak table near a window, in morning light, with the background out of focus.",
+    "A close view of the product on dark slate, lit from behind, so that its edges stand out.",
+)
+MODEL = "gemini-3.1-flash-image"
+
+
+def chromium() -> str:
+    """The browser's program; tests are skipped where there is none, but not in CI."""
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if found:
+        return found
+    if os.environ.get("CI"):
+        pytest.fail("No Chromium: install it, or set CHROMIUM to its program.")
+    pytest.skip("No Chromium here.")
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """A browser."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Watched:
+    """A page of its own session, and everything that went wrong on it.
+
+    Attributes:
+        page: the browser's page.
+        url: the site's address.
+        problems: console errors, exceptions, breaches of the content security policy, failed requests.
+    """
+
+    page: Page
+    url: str
+    problems: list[str] = field(default_factory=list[str])
+
+    def sign_in(self, token: str, path: str = "/review") -> None:
+        """Come to a page as a stranger, and sign in."""
+        self.page.goto(self.url + path)
+        self.page.get_by_label("Access token").fill(token)
+        self.page.get_by_role("button", name="Sign in").click()
+
+    def come_as(self, name: str, path: str = "/review") -> None:
+        """Come to a page with a session."""
+        cookie = issue(name, SecretStr(TOKENS[name]), now=time.time())
+        self.page.context.add_cookies([{"name": "image_assets_session", "value": cookie, "url": self.url}])
+        self.page.goto(self.url + path)
+
+    def title(self) -> str:
+        """What the current product is called, without its category."""
+        return str(self.page.evaluate("document.getElementById('product-title').firstChild.textContent"))
+
+    def wait_for(self, expression: str) -> None:
+        """Wait until JavaScript says so; the browser's own waiting would break the page's security policy."""
+        deadline = time.monotonic() + 10
+        while not self._says(expression):
+            assert time.monotonic() < deadline, f"never: {expression}"
+            self.page.wait_for_timeout(15)
+
+    def _says(self, expression: str) -> bool:
+        try:
+            return bool(self.page.evaluate(expression))
+        except Error as error:
+            if "Execution context was destroyed" not in error.message:  # the page is being left for another
+                raise
+            return False
+
+    def at(self, product_id: int, image: int) -> None:
+        """Wait until an image is the current one, and is seen."""
+        self.wait_for(
+            f"document.getElementById('product-title')?.firstChild.textContent === 'Product {product_id}' && "
+            f"document.querySelector('.pane.current b')?.textContent === 'Image {image}' && "
+            "document.querySelector('.pane.current .photo').complete"
+        )
+
+    def toast(self) -> str:
+        """The text of the latest message."""
+        return self.page.locator(".toast p").last.inner_text()
+
+
+@contextmanager
+def opened(
+    browser: Browser,
+    url: str,
+    *,
+    width: int = 1440,
+    height: int = 900,
+    scheme: Literal["light", "dark"] = "light",
+    javascript: bool = True,
+) -> Iterator[Watched]:
+    """A page with cookies of its own."""
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme=scheme, java_script_enabled=javascript
+    )
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    watched = Watched(page, url)
+    page.on("console", lambda said: watched.problems.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: watched.problems.append(str(error)))
+    try:
+        yield watched
+    finally:
+        context.close()
+
+
+@cache
+def photograph(name: str) -> bytes:
+    """A raw photograph as it is kept for comparison, at most 720 pixels a side."""
+    with Image.open(data_dir() / "photos" / f"{name}.jpg") as image:
+        return _jpeg(ImageOps.contain(image.convert("RGB"), (720, 720)))
+
+
+@cache
+def enhanced(name: str, ordinal: int) -> bytes:
+    """A picture made of it that a person can tell from it."""
+    image: Image.Image = Image.open(io.BytesIO(photograph(name)))
+    if ordinal == 1:
+        image = ImageEnhance.Brightness(ImageEnhance.Color(image).enhance(1.25)).enhance(1.15)
+    elif ordinal == 2:
+        soft = image.filter(ImageFilter.GaussianBlur(9))
+        mask = Image.radial_gradient("L").resize(image.size)
+        image = Image.composite(soft, image, mask.point(lambda value: min(255, max(0, value - 60) * 2)))
+    else:
+        image = ImageOps.colorize(ImageOps.autocontrast(ImageOps.grayscale(image)), "#101014", "#fff4e4")
+    return _jpeg(image)
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=88)
+    return buffer.getvalue()
+
+
+@dataclass
+class Shelf:
+    """Puts products with photographs into a site's database and bucket."""
+
+    engine: sa.Engine
+    s3: Any
+    bucket: str
+
+    def add(self, name: str = "coffee", *, images: int = 3, status: str = "pending_review", **more: object) -> int:
+        """A product of one of `CATEGORIES`, with images; returns its number."""
+        raw = photograph(name)
+        row = {
+            "category": CATEGORIES[name],
+            "raw_image": f"s3://raw/{name}.jpg",
+            "mrp": 1299,
+            "price": 1099,
+            "discount": 200,
+            "gst": 18,
+            "status": status,
+            "created_by": "alice",
+            **more,
+        }
+        with self.engine.begin() as connection:
+            product_id = int(connection.scalar(sa.insert(products).values(row).returning(products.c.id)) or 0)
+            sha256 = self.put(key := f"sources/{product_id}/{name}.jpg", raw)
+            found = {
+                "product": CATEGORIES[name],
+                "condition": "Slightly dark, mixed light",
+                "background": "Wooden table",
+                "lighting": "One lamp, from above",
+                "colours": ["red", "white", "brown"],
+            }
+            connection.execute(
+                sa.insert(analyses).values(
+                    product_id=product_id,
+                    source_key=key,
+                    source_sha256=sha256,
+                    analysis=found,
+                    prompts=list(PROMPTS[:images]),
+                    model="gemini-3.8-flash",
+                    cost_usd="0.003",
+                )
+            )
+            for ordinal in range(1, images + 1):
+                connection.execute(sa.insert(product_images).values(self._image(product_id, name, ordinal, sha256)))
+        return product_id
+
+    def _image(self, product_id: int, name: str, ordinal: int, source_sha256: str) -> dict[str, object]:
+        body = enhanced(name, ordinal)
+        key = f"enhanced/{product_id}/{ordinal}.jpg"
+        width, height = Image.open(io.BytesIO(body)).size
+        return {
+            "product_id": product_id,
+            "ordinal": ordinal,
+            "image_url": f"https://{self.bucket}.s3.amazonaws.com/{key}",
+            "s3_key": key,
+            "sha256": self.put(key, body),
+            "width": width,
+            "height": height,
+            "bytes": len(body),
+            "model": MODEL,
+            "prompt": PROMPTS[(ordinal - 1) % 3],
+            "cost_usd": "0.067",
+            "source_sha256": source_sha256,
+        }
+
+    def put(self, key: str, body: bytes) -> str:
+        """Put an object; returns the SHA-256 of its bytes."""
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType="image/jpeg")
+        return hashlib.sha256(body).hexdigest()
+
+
+# Rows alone, as fast as the database makes them: three images of one file each. The categories are unlike in size.
+_MANY = """
+WITH made AS (
+  INSERT INTO products (category, raw_image, mrp, price, discount, gst, status, created_by)
+  SELECT CASE WHEN n % 100 = 0 THEN 'Rare' ELSE 'Category ' || n % 7 END, 's3://raw/x.jpg', 10, 9, 1, 18, :status, 'x'
+  FROM generate_series(1, :count) n RETURNING id
+), pictures AS (
+  INSERT INTO product_images (product_id, ordinal, image_url, s3_key, status, sha256, width, height, bytes, model,
+                              prompt, cost_usd, source_sha256)
+  SELECT id, n, 'https://x/x.jpg', :key, :image_status, :sha256, 600, 400, :bytes, 'm', 'Prompt', 0.067, :source
+  FROM made, generate_series(1, 3) n
+)
+INSERT INTO enhancement_analyses (product_id, source_key, source_sha256, analysis, prompts, model, cost_usd)
+SELECT id, :key, :source, '{}', '{}', 'm', 0.003 FROM made
+"""
+
+
+def add_many(
+    connection: sa.Connection, count: int, *, key: str = "many.jpg", body: bytes = b"x", status: str = "pending_review"
+) -> None:
+    """Put many products with three images each into the database, all of one file."""
+    connection.execute(
+        sa.text(_MANY),
+        {
+            "count": count,
+            "status": status,
+            "image_status": "pending" if status == "pending_review" else status,
+            "key": key,
+            "sha256": hashlib.sha256(body).hexdigest(),
+            "bytes": len(body),
+            "source": "5" * 64,
+        },
+    )
+    connection.execute(sa.text("ANALYZE products, product_images, enhancement_analyses"))
