@@ -6,6 +6,8 @@ a change here must be on purpose.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time
+
 import dagster as dg
 import pytest
 
@@ -17,6 +19,16 @@ SNAPSHOT = {
         "deals/image_variants": ("deals", "deal_prefix", ("complete", "exact_size", "no_failed_items")),
         "deals/missing_variants": ("deals", "deal_prefix", ("no_orphans",)),
         "deals/variant_requests": ("deals", "deal_request", ("no_failed_items",)),
+        "enhancement/enhanced_images": (
+            "enhancement",
+            "intake_day",
+            (
+                *("daily_budget", "image_count", "image_size", "no_failed_products", "no_pending_without_images"),
+                "objects_exist",
+            ),
+        ),
+        "enhancement/prompts": ("enhancement", "intake_day", ()),
+        "enhancement/requests": ("enhancement", "intake_day", ()),
         "marketplace/image_references": ("marketplace", "amazon_mapping", ()),
         "marketplace/plytix_asset_links": (
             "marketplace",
@@ -37,6 +49,7 @@ SNAPSHOT = {
         "amazon_mapping_files": "STOPPED",
         "deal_request_files": "STOPPED",
         "deals_automation": "RUNNING",
+        "enhancement_requests": "STOPPED",
         "marketplace_automation": "RUNNING",
         "product_groups": "STOPPED",
         "run_failures": "RUNNING",
@@ -46,13 +59,22 @@ SNAPSHOT = {
         "daily_marketplace_sync": ("STOPPED", "30 3 * * *", "UTC"),
         "nightly_deals_audit": ("STOPPED", "30 1 * * *", "UTC"),
         "nightly_storefront_sync": ("STOPPED", "30 2 * * *", "UTC"),
+        "outbox_relay": ("STOPPED", "* * * * *", "UTC"),
     },
-    "jobs": {"marketplace_unlink", "retry_failed_deal_images", "storefront_sync"},
+    "jobs": {
+        "enhance_products",
+        "enhancement_redrive",
+        "marketplace_unlink",
+        "relay_outbox",
+        "retry_failed_deal_images",
+        "storefront_sync",
+    },
     "resources": {"database", "frames", "objects", "s3", "settings", "sqs"},
     "partitions": {
         "amazon_mapping": "dynamic",
         "deal_prefix": [*map(str, range(10, 100)), *map(str, range(1, 10)), "other"],
         "deal_request": "dynamic",
+        "intake_day": "every day since 2026-01-01 (UTC), today included",
         "product_group": "dynamic",
     },
 }
@@ -75,7 +97,12 @@ def code_location() -> dg.Definitions:
 
 
 def partitions_of(definition: dg.PartitionsDefinition[str] | None) -> tuple[str, list[str] | str]:
-    """A partitions definition's name, and its keys; the static one has no name of its own."""
+    """A partitions definition's name, and its keys; those without a name of their own have our word for it."""
+    if isinstance(definition, dg.DailyPartitionsDefinition):
+        today = datetime.now(UTC).date()
+        first = definition.get_partition_keys(current_time=datetime.combine(today, time(), UTC))
+        assert first[-1] == today.isoformat()
+        return "intake_day", f"every day since {first[0]} ({definition.timezone}), today included"
     if isinstance(definition, dg.StaticPartitionsDefinition):
         return "deal_prefix", list(definition.get_partition_keys())
     assert isinstance(definition, dg.DynamicPartitionsDefinition)

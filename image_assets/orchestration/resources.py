@@ -74,9 +74,9 @@ class ObjectStoreResource(dg.ConfigurableResource[ObjectStore]):
 class SqsResource(dg.ConfigurableResource[Queue]):
     """The request queue (dagster-aws has no SQS resource)."""
 
-    def queue(self, settings: Settings) -> Queue:
-        """The queue of ``SQS_QUEUE_URL``. Raises SettingsError."""
-        return Queue.from_settings(settings)
+    def queue(self, settings: Settings, *, patience_s: float | None = None) -> Queue:
+        """The queue of ``SQS_QUEUE_URL``; arguments as `Queue.from_settings`. Raises SettingsError."""
+        return Queue.from_settings(settings, patience_s=patience_s)
 
 
 class DatabaseResource(dg.ConfigurableResource[Engine]):
