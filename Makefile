@@ -12,10 +12,10 @@ export DAGSTER_STATE_DIR ?= $(IMAGE_ASSETS_STATE_DIR)/dagster
 
 help:
 	@echo "make demo    run every area on the sample data, twice, and write an HTML report"
-	@echo "make dev     open Dagster's web page on the sandbox (http://127.0.0.1:3000)"
+	@echo "make dev     open Dagster (http://127.0.0.1:3000) and the review page (:8000/review) on the sandbox"
 	@echo "make test    run all tests"
 	@echo "make lint    check style, types, import contracts and definitions"
-	@echo "make bench   measure renderer, storefront and marketplace (takes minutes; sharp needs npm)"
+	@echo "make bench   measure renderer, storefront, marketplace and intake (takes minutes; sharp needs npm)"
 	@echo "make setup   create .venv and .env; the others do it too"
 
 setup: .venv/.ready .env
@@ -62,6 +62,7 @@ bench: setup
 	$(BIN)/python benchmarks/rendering.py
 	$(BIN)/python benchmarks/storefront.py
 	$(BIN)/python benchmarks/marketplace.py
+	$(BIN)/python benchmarks/intake.py
 
 clean:
 	rm -rf .venv .state .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage

@@ -71,6 +71,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("catalog", _catalog),
         ("shop", _shop),
         ("plytix", _plytix),
+        ("enhanced images", _enhanced),
+        ("gemini", _gemini),
+        ("product API", _api),
         ("frames", _frames),
         ("queue", _queue),
         ("database", _database),
@@ -194,6 +197,37 @@ def _plytix(settings: Settings) -> tuple[State, str]:
     return State.OK, f"{named}: signed in, the gallery {settings.marketplace_gallery} is there"
 
 
+def _enhanced(settings: Settings) -> tuple[State, str]:
+    from image_assets.stores.aws import make_client
+    from image_assets.stores.s3 import ObjectStore
+
+    if settings.enhanced_s3_bucket is None:
+        return State.OFF, "ENHANCED_S3_BUCKET: the enhancement area has nowhere to put images"
+    settings.require_aws()
+    client = make_client(settings, "s3")
+    stores = [ObjectStore(client, name) for name in (settings.enhanced_s3_bucket, *settings.raw_buckets)]
+    for store in stores:
+        next(store.list_pages(settings.enhanced_prefix), [])
+    raw = ", ".join(settings.raw_buckets) or "public addresses alone"
+    return State.OK, f"{stores[0].url(settings.enhanced_prefix)}; raw images from {raw}"
+
+
+def _gemini(settings: Settings) -> tuple[State, str]:
+    if settings.gemini_api_key is None:
+        return State.OFF, "GEMINI_API_KEY: no images can be made"
+    from image_assets.vendors.gemini.client import GeminiClient
+
+    with GeminiClient.from_settings(settings) as client:
+        client.check_models()
+    return State.OK, f"{settings.gemini_model} and {settings.gemini_image_model}, through {settings.gemini_sdk}"
+
+
+def _api(settings: Settings) -> tuple[State, str]:
+    if not settings.tokens:
+        return State.OFF, "API_TOKENS: nobody may use the product API and the review page"
+    return State.OK, f"tokens of {', '.join(sorted(settings.tokens))}"
+
+
 def _frames(settings: Settings) -> tuple[State, str]:
     import pyarrow as pa
 
@@ -207,19 +241,20 @@ def _frames(settings: Settings) -> tuple[State, str]:
 
 
 def _queue(settings: Settings) -> tuple[State, str]:
+    from image_assets.stores.inbox import dead_letters
     from image_assets.stores.sqs import Queue
 
     if settings.sqs_queue_url is None:
-        return State.OFF, "SQS_QUEUE_URL: no area needs it yet"
+        return State.OFF, "SQS_QUEUE_URL: the enhancement area has no queue"
     queue = Queue.from_settings(settings)
-    return State.OK, f"{queue.url}, about {queue.depth()} messages waiting"
+    return State.OK, f"{queue.url}, about {queue.depth()} messages waiting, {dead_letters(queue)} dead letters"
 
 
 def _database(settings: Settings) -> tuple[State, str]:
     from image_assets.stores.database import current_revision, head_revision, make_engine
 
     if settings.database_url is None:
-        return State.OFF, "DATABASE_URL: the storefront and marketplace areas need it"
+        return State.OFF, "DATABASE_URL: the storefront, marketplace and enhancement areas need it"
     engine = make_engine(settings.database_url.get_secret_value())
     try:
         found, newest = current_revision(engine), head_revision()

@@ -307,3 +307,20 @@ def test_the_page_holds_no_address_of_the_shell_and_no_script(demo: Demo) -> Non
     assert "of-the-shell" not in demo.page + demo.printed
     assert "X-Amz-" not in demo.page + demo.printed
     assert "<script" not in demo.page
+
+
+def test_products_are_enhanced_once_and_what_can_not_be_is_named(demo: Demo) -> None:
+    assert "Successfully created 9 products and queued for processing; 1 of 10 were refused" in demo.printed
+    assert "9 messages taken in, 18 images made with 25 paid calls" in demo.printed
+    assert "Second pass: 0 images, 0 paid calls." in demo.printed
+    section = demo.page.partition('id="enhancement"')[2]
+    reported = unescape(section.partition("<h2>Reported</h2>")[2].partition("</table>")[0])
+    assert all(word in reported for word in ("number 9 of the request", "IMAGE_SAFETY", "not an image", "lost.jpg"))
+    blocks = section.partition("<h2>Before and after</h2>")[2].split('<div class="product">')[1:]
+    assert len(blocks) == 7
+    for block in blocks:
+        paths = [unquote(path) for path in re.findall(r'<img src="([^"]+)"', block)]
+        assert len(paths) == (4 if "pending_review" in block else 1)
+        for path in paths:
+            with Image.open(demo.folder / path) as image:
+                image.load()

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from image_assets.errors import SettingsError, UnreachableError
+from image_assets.sandbox.gemini import GeminiServer
 from image_assets.sandbox.plytix import Behaviour, PlytixServer
 from image_assets.sandbox.postgres import EmbeddedPostgres
 from image_assets.sandbox.resources import fill_catalog
@@ -22,7 +23,7 @@ from image_assets.sandbox.shopify import ShopifyServer
 from image_assets.settings import Settings
 from image_assets.setup import Finding, State, examine, run_setup
 from image_assets.stores import aws as aws_store
-from image_assets.stores.database import head_revision, migrate
+from image_assets.stores.database import head_revision
 from image_assets.stores.sqs import ensure_queue
 from image_assets_tests.conftest import Aws
 from image_assets_tests.vendors.webhook import closed_port
@@ -46,14 +47,6 @@ def change(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Change:
         return Settings.model_validate({name: value for name, value in values.items() if value is not None})
 
     return make
-
-
-@pytest.fixture(scope="module")
-def migrated_url(postgres: EmbeddedPostgres) -> str:
-    """A database at the newest revision, which these tests only look at."""
-    url = postgres.create_database(f"t{uuid.uuid4().hex[:12]}", "database-password")
-    migrate(url)
-    return url
 
 
 @pytest.fixture(scope="module")
@@ -95,17 +88,22 @@ def whole(
     catalog_url: str,
     shopify: ShopifyServer,
     plytix: PlytixServer,
+    gemini: GeminiServer,
     queue_url: str,
 ) -> Change:
     """Settings of a system that is set up and works, and the same with some variables changed."""
     s3.put_object(Bucket=change().require("s3_bucket"), Key="images/deal/1/1.jpg", Body=b"x")
     s3.create_bucket(Bucket=media_bucket(change()))
+    s3.create_bucket(Bucket=enhanced_bucket(change()))
     s3.put_object(Bucket=media_bucket(change()), Key="sorted-media/82/77/49/827749-1a-1.jpg", Body=b"x")
 
     def make(**changes: str | None) -> Settings:
         working: dict[str, str | None] = {
             "DATABASE_URL": migrated_url,
             "MEDIA_S3_BUCKET": media_bucket(change()),
+            "ENHANCED_S3_BUCKET": enhanced_bucket(change()),
+            "API_TOKENS": "alice:a-token-of-alice-1",
+            **gemini.env(),
             "CATALOG_DATABASE_URL": catalog_url,
             **shopify.env(),
             **plytix.env(),
@@ -129,6 +127,11 @@ def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
 def media_bucket(settings: Settings) -> str:
     """A bucket of the product images' own, so that each of the two can be missing."""
     return f"{settings.require('s3_bucket')}-media"
+
+
+def enhanced_bucket(settings: Settings) -> str:
+    """The same for enhanced images."""
+    return f"{settings.require('s3_bucket')}-enhanced"
 
 
 def findings(settings: Settings) -> dict[str, Finding]:
@@ -185,7 +188,8 @@ def test_the_doctor_finds_everything_well(whole: Change) -> None:
     found = findings(settings)
     assert list(found) == [
         "environment", "state folder", "variant set", "renderer", "deal images", "request files", "product images",
-        "catalog", "shop", "plytix", "frames", "queue", "database", "alerts",
+        "catalog", "shop", "plytix", "enhanced images", "gemini", "product API", "frames", "queue", "database",
+        "alerts",
     ]  # fmt: skip
     assert {finding.state for finding in found.values()} == {State.OK}
     assert found["variant set"].detail == "deals, 14 variants"
@@ -195,19 +199,26 @@ def test_the_doctor_finds_everything_well(whole: Change) -> None:
     assert found["shop"].detail.endswith(f", API {settings.shopify_api_version}")
     assert found["plytix"].detail == "default, outlet: signed in, the gallery amazon_images is there"
     assert found["database"].detail == f"at revision {head_revision()}"
-    assert found["queue"].detail.endswith("about 0 messages waiting")
+    assert found["queue"].detail.endswith("about 0 messages waiting, 0 dead letters")
+    assert found["enhanced images"].detail.endswith("-enhanced/enhanced/; raw images from public addresses alone")
+    assert found["gemini"].detail == "gemini-3.8-flash and gemini-3.1-flash-image, through google-generativeai"
+    assert found["product API"].detail == "tokens of alice"
     assert "doctor-webhook-path" not in str(found)
 
 
 def test_the_doctor_says_what_is_not_set(change: Change, s3: Any) -> None:
     found = findings(change(REQUESTS_S3_BUCKET=None))
     off = {name: finding.detail for name, finding in found.items() if finding.state is State.OFF}
-    assert set(off) == {"request files", "catalog", "shop", "plytix", "queue", "database", "alerts"}
+    assert set(off) == {
+        "request files", "catalog", "shop", "plytix", "gemini", "product API", "queue", "database", "alerts",
+    }  # fmt: skip
     for name, variable in (
         ("request files", "REQUESTS_S3_BUCKET"),
         ("catalog", "CATALOG_DATABASE_URL"),
         ("shop", "SHOPIFY_SHOP"),
         ("plytix", "PLYTIX_API_KEY"),
+        ("gemini", "GEMINI_API_KEY"),
+        ("product API", "API_TOKENS"),
         ("queue", "SQS_QUEUE_URL"),
         ("database", "DATABASE_URL"),
         ("alerts", "ALERT_WEBHOOK_URL"),
@@ -231,7 +242,7 @@ def test_a_finding_is_plain_values() -> None:
 @pytest.mark.usefixtures("one_attempt")
 def test_the_doctor_finds_a_dead_s3_and_goes_on(whole: Change) -> None:
     found = broken(whole(AWS_ENDPOINT_URL=f"http://127.0.0.1:{closed_port()}"))
-    assert set(found) == {"deal images", "request files", "product images", "queue"}
+    assert set(found) == {"deal images", "request files", "product images", "enhanced images", "queue"}
     for detail in found.values():
         assert "no answer" in detail
         assert detail.endswith("Check the endpoint and the network.")
@@ -342,6 +353,28 @@ def test_the_doctor_finds_what_is_wrong_with_plytix(whole: Change, said: str) ->
     assert "a-wrong-password" not in found["plytix"]
 
 
+GEMINI_BREAKS: dict[str, dict[str, str | None]] = {
+    "Check GEMINI_API_KEY": {"GEMINI_API_KEY": "AIzaWrongKeyWrongKeyWrongKeyWrongKeyWrong"},
+    "Check GEMINI_IMAGE_MODEL": {"GEMINI_IMAGE_MODEL": "no-such-model"},
+    "GEMINI_MODEL": {"GEMINI_MODEL": "gemini-1.5-flash"},
+}
+
+
+@pytest.mark.parametrize("said", GEMINI_BREAKS)
+def test_the_doctor_finds_what_is_wrong_with_gemini(whole: Change, said: str) -> None:
+    found = broken(whole(**GEMINI_BREAKS[said]))
+    assert set(found) == {"gemini"}
+    assert said in found["gemini"]
+    assert "WrongKey" not in found["gemini"]
+
+
+def test_the_doctor_finds_a_missing_bucket_of_enhanced_or_raw_images(whole: Change) -> None:
+    for variable in ("ENHANCED_S3_BUCKET", "RAW_S3_BUCKETS"):
+        found = broken(whole(**{variable: "no-such-bucket"}))
+        assert set(found) == {"enhanced images"}
+        assert "s3://no-such-bucket/" in found["enhanced images"]
+
+
 def test_the_doctor_finds_a_missing_queue(whole: Change, aws: Aws) -> None:
     found = broken(whole(SQS_QUEUE_URL=f"{aws.url}/123456789012/no-such-queue"))
     assert set(found) == {"queue"}
@@ -376,13 +409,14 @@ def test_everything_broken_is_reported_at_once(whole: Change) -> None:
             CATALOG_DATABASE_URL=f"postgresql+psycopg://u:p@127.0.0.1:{closed_port()}/db",
             SHOPIFY_BASE_URL=f"http://127.0.0.1:{closed_port()}",
             PLYTIX_BASE_URL=f"http://127.0.0.1:{closed_port()}",
+            GEMINI_API_KEY="AIzaWrongKeyWrongKeyWrongKeyWrongKeyWrong",
             DEALS_VARIANT_SET="no-such-set",
             FRAMES_URL="s3://no-such-bucket/frames",
         )
     )
     assert set(found) == {
         "variant set", "deal images", "request files", "product images", "catalog", "shop", "plytix", "frames", "queue",
-        "database",
+        "database", "enhanced images", "gemini",
     }  # fmt: skip
 
 
@@ -392,10 +426,14 @@ def test_a_sandbox_that_does_not_run_is_the_detail_of_what_needs_it(change: Chan
             AWS_ENDPOINT_URL="",
             S3_BUCKET_NAME=None,
             MEDIA_S3_BUCKET="product-media",
+            ENHANCED_S3_BUCKET="enhanced",
+            GEMINI_API_KEY="AIzaSomeKeySomeKeySomeKeySomeKeySomeKey12",
             SHOPIFY_SHOP="shop.myshopify.com",
             SQS_QUEUE_URL="http://127.0.0.1:9/123456789012/queue",
         )
     )
-    assert set(found) == {"deal images", "request files", "product images", "shop", "queue"}
+    assert set(found) == {
+        "deal images", "request files", "product images", "shop", "enhanced images", "gemini", "queue",
+    }  # fmt: skip
     for detail in found.values():
         assert detail.startswith("No sandbox is running: start it with `image-assets sandbox up`")

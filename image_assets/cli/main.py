@@ -1,4 +1,4 @@
-"""The top of the command line: ``demo``, ``dev``, ``setup``, ``doctor`` and the areas' sub-commands."""
+"""The top of the command line: ``demo``, ``dev``, ``serve``, ``setup``, ``doctor`` and the areas' sub-commands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 from rich.text import Text
 
-from image_assets.cli import deals, marketplace, sandbox, storefront
+from image_assets.cli import deals, enhancement, marketplace, sandbox, serve, storefront
 from image_assets.cli.common import (
     EXIT_INTERRUPTED,
     EXIT_SOME_FAILED,
@@ -38,7 +38,9 @@ app = typer.Typer(
 app.add_typer(deals.app, name="deals")
 app.add_typer(storefront.app, name="storefront")
 app.add_typer(marketplace.app, name="marketplace")
+app.add_typer(enhancement.app, name="enhancement")
 app.add_typer(sandbox.app, name="sandbox")
+app.command()(serve.serve)
 
 
 def main() -> None:
@@ -84,11 +86,12 @@ def demo(
 @app.command()
 def dev(
     port: Annotated[int, typer.Option(help="Port of Dagster's web page.")] = 3000,
+    web_port: Annotated[int, typer.Option(help="Port of the product API and the review page; 0 for any.")] = 8000,
 ) -> None:
-    """Start the sandbox and Dagster's web page on it, until Ctrl-C."""
+    """Start the sandbox, Dagster's web page and the review page on it, until Ctrl-C."""
     from image_assets.sandbox.dev import run_dev
 
-    raise typer.Exit(run_dev(port))
+    raise typer.Exit(run_dev(port, web_port))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""``image-assets sandbox``: the local stand-ins for S3, SQS, PostgreSQL, Shopify and Plytix."""
+"""``image-assets sandbox``: the local stand-ins for S3, SQS, PostgreSQL, Shopify, Plytix and Gemini."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def down() -> None:
 
 @app.command()
 def reset() -> None:
-    """Put the running sandbox's sample data back: objects, catalog, shop and Plytix."""
+    """Put the running sandbox's sample data back: objects, catalog, shop and Plytix; API products go."""
     from image_assets.sandbox import resources
     from image_assets.sandbox.status import running
 

@@ -17,6 +17,13 @@ from image_assets.deals.functions import layout_from, open_requests
 from image_assets.deals.model import DEAL_PREFIXES, DealPlan, Layout
 from image_assets.deals.service import audit, generate
 from image_assets.report import Report, Status
+from image_assets.sandbox.demo_enhancement import (
+    EnhancementPass,
+    enhancement_problems,
+    print_enhancement_pass,
+    product_pictures,
+    run_enhancement_pass,
+)
 from image_assets.sandbox.demo_marketplace import (
     MarketplacePass,
     marketplace_problems,
@@ -25,6 +32,7 @@ from image_assets.sandbox.demo_marketplace import (
     run_marketplace_pass,
 )
 from image_assets.sandbox.demo_report import (
+    EnhancementSection,
     MarketplaceSection,
     OtherAreas,
     StorefrontSection,
@@ -111,20 +119,23 @@ def run_demo(report_dir: Path | None) -> bool:
         console.print(f"Second pass: {second.puts} PUT requests.")
         synced, again = _run_storefront(console, settings)
         linked, once_more = _run_marketplace(console, settings)
+        enhanced, unchanged = _run_enhancement(console, settings)
         others = OtherAreas(
             StorefrontSection(synced, again, gallery_cards(synced, folder)),
             MarketplaceSection(linked, once_more, product_cards(linked, folder)),
+            EnhancementSection(enhanced, unchanged, product_pictures(settings, enhanced.products, folder)),
         )
         page = write_report(folder, store, layout, first, second, others)
     problems = _problems(first, second)
     problems += [*storefront_problems(synced, again), *marketplace_problems(linked, once_more)]
+    problems += enhancement_problems(enhanced, unchanged)
     for problem in problems:
         console.print(f"[red]unexpected:[/] {problem}")
     if not problems:
         console.print(
             f"As expected, {len(first.failures)} sample images can't be rendered, {synced.run.report.failed} product "
-            f"groups hold images that can't be used, and {linked.runs['out0007'].outcomes.failed} records of a mapping "
-            "are wrong."
+            f"groups hold images that can't be used, {linked.runs['out0007'].outcomes.failed} records of a mapping are "
+            f"wrong, and {enhanced.report.failed} products can't be enhanced."
         )
     console.print(f"Report: {page.as_uri()}", soft_wrap=True)
     return not problems
@@ -155,6 +166,18 @@ def _run_marketplace(console: Console, settings: Settings) -> tuple[MarketplaceP
         f"Second pass: {report.images_uploaded} uploads, {report.links_created} links, {report.main_image_links} "
         "thumbnails."
     )
+    return first, second
+
+
+def _run_enhancement(console: Console, settings: Settings) -> tuple[EnhancementPass, EnhancementPass]:
+    """Post the sample products and enhance them, twice."""
+    console.print("[bold]enhancement[/]: observe, plan, apply")
+    first = run_enhancement_pass(settings)
+    print_enhancement_pass(console, first)
+    console.print("[bold]enhancement[/]: everything once more")
+    second = run_enhancement_pass(settings)
+    print_enhancement_pass(console, second)
+    console.print(f"Second pass: {second.images} images, {second.calls} paid calls.")
     return first, second
 
 

@@ -21,6 +21,7 @@ from image_assets.stores.s3 import ObjectStore
 
 if TYPE_CHECKING:
     from image_assets.sandbox.demo import DemoPass
+    from image_assets.sandbox.demo_enhancement import EnhancementPass, ProductPictures
     from image_assets.sandbox.demo_marketplace import MarketplacePass, ProductCard
     from image_assets.sandbox.demo_storefront import GalleryCard, StorefrontPass
 
@@ -69,11 +70,21 @@ class MarketplaceSection:
 
 
 @dataclass(frozen=True, slots=True)
+class EnhancementSection:
+    """The enhancement's part of the page; its pictures are in the report's folder already."""
+
+    first: EnhancementPass
+    second: EnhancementPass
+    cards: list[ProductPictures]
+
+
+@dataclass(frozen=True, slots=True)
 class OtherAreas:
     """What the page shows of the areas beside the deals."""
 
     storefront: StorefrontSection
     marketplace: MarketplaceSection
+    enhancement: EnhancementSection
 
 
 def empty_folder(folder: Path) -> Path:
@@ -106,6 +117,7 @@ def write_report(
             request_failures=first.requested.failures,
             storefront=others.storefront,
             marketplace=others.marketplace,
+            enhancement=others.enhancement,
         ),
         encoding="utf-8",
     )

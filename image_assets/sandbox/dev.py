@@ -1,6 +1,6 @@
-"""``image-assets dev``: the sandbox and Dagster's web page on it, in one terminal.
+"""``image-assets dev``: the sandbox, Dagster's web page and the product API with its review page, in one terminal.
 
-Here: starting and stopping both together. Not here: either of them.
+Here: starting and stopping them together. Not here: any of them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
@@ -19,7 +20,8 @@ from rich.console import Console
 from image_assets.errors import PermanentError, SettingsError
 from image_assets.paths import checkout_root
 from image_assets.sandbox.server import Sandbox
-from image_assets.settings import load_settings
+from image_assets.sandbox.web import web_server
+from image_assets.settings import Settings, load_settings, settings_for
 
 READY_TIMEOUT_S = 180.0
 # Dagster waits for runs in progress; in the sandbox nothing is lost with them.
@@ -37,11 +39,15 @@ def dagster_env(root: Path, state_dir: Path) -> dict[str, str]:
     }
 
 
-def run_dev(port: int) -> int:
-    """Run both until Ctrl-C, SIGTERM, or until Dagster ends by itself; returns the exit code.
+def run_dev(port: int, web_port: int) -> int:
+    """Run all until Ctrl-C, SIGTERM, or until Dagster ends by itself; returns the exit code.
+
+    Args:
+        port: of Dagster's web page.
+        web_port: of the product API and the review page; 0 for a free one.
 
     Raises:
-        PermanentError: a sandbox runs already, or the package is not in a clone.
+        PermanentError: a sandbox runs already, the web port is in use, or the package is not in a clone.
         SettingsError: the settings say production.
     """
     settings = load_settings()
@@ -53,13 +59,18 @@ def run_dev(port: int) -> int:
     console = Console(stderr=True, highlight=False)
     sandbox = Sandbox(settings.state_dir)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does
-    with sandbox:
+    with ExitStack() as opened:
+        opened.enter_context(sandbox)
+        web_url = opened.enter_context(web_server(_settings_of(sandbox), web_port))
         console.print(
             f"Sandbox: S3 and SQS at {sandbox.env['AWS_ENDPOINT_URL']}, the shop at {sandbox.env['SHOPIFY_BASE_URL']}"
         )
         dagster = _start_dagster(root, port, {**dagster_env(root, settings.state_dir), **sandbox.env})
         try:
             if _wait_ready(dagster, port):
+                console.print(f"Review page: {web_url}/review, API: {web_url}/api")
+                for name, token in _settings_of(sandbox).tokens.items():
+                    console.print(f"  token of {name}: {token.get_secret_value()}")
                 console.print(f"Dagster: http://127.0.0.1:{port} (Ctrl-C stops everything)")
             return dagster.wait()
         except KeyboardInterrupt:
@@ -67,6 +78,12 @@ def run_dev(port: int) -> int:
         finally:
             console.print("Stopping...")
             _stop(dagster)
+
+
+def _settings_of(sandbox: Sandbox) -> Settings:
+    return settings_for(
+        {**sandbox.env, "IMAGE_ASSETS_ENV": "sandbox", "IMAGE_ASSETS_STATE_DIR": str(sandbox.state_dir)}
+    )
 
 
 def _start_dagster(root: Path, port: int, env: Mapping[str, str]) -> subprocess.Popen[bytes]:

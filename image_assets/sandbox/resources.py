@@ -13,6 +13,7 @@ import httpx2
 import sqlalchemy as sa
 
 from image_assets.parallel import parallel_map
+from image_assets.sandbox.sample_enhancement import ENHANCED_BUCKET, RAW_BUCKET, raw_objects
 from image_assets.sandbox.sample_marketplace import MAPPING_PREFIX, MAPPINGS, mapping_file
 from image_assets.sandbox.sample_storefront import (
     MEDIA_BUCKET,
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
 
 BUCKET = "deal-images"
 REQUESTS_BUCKET = "requests"
-QUEUE = "image-requests"
+# Spec 04.
+QUEUE = "product-image-processing"
 # Beside the routes of the vendors' (``server.py``).
 RESET_PATH = "/sandbox/reset"
-_BUCKETS = (BUCKET, REQUESTS_BUCKET, MEDIA_BUCKET)
+_BUCKETS = (BUCKET, REQUESTS_BUCKET, MEDIA_BUCKET, RAW_BUCKET, ENHANCED_BUCKET)
 # moto answers one request at a time (it is Python, in one process): more workers only wait.
 SEED_WORKERS = 4
 # By the extension, as uploading tools do it; that some files hold something else is what the samples are for.
@@ -83,7 +85,7 @@ def create_buckets(env: Mapping[str, str]) -> None:
 def reset(env: Mapping[str, str]) -> int:
     """Put the samples back: the buckets' objects, and catalog, shop and Plytix where ``env`` names them.
 
-    The queue and the other databases stay as they are.
+    Products that came in through the API go with their images. The queue and the other tables stay as they are.
 
     Returns:
         The number of objects uploaded.
@@ -96,6 +98,8 @@ def reset(env: Mapping[str, str]) -> int:
                 s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
     if "CATALOG_DATABASE_URL" in env:
         fill_catalog(env["CATALOG_DATABASE_URL"])
+    if "DATABASE_URL" in env:
+        forget_products(env["DATABASE_URL"])
     reset_accounts(env)
     return seed(env)
 
@@ -110,7 +114,12 @@ def seed(env: Mapping[str, str]) -> int:
         s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
 
     mappings = {f"{MAPPING_PREFIX}{name}.json": mapping_file(name).read_bytes() for name in MAPPINGS}
-    samples = {BUCKET: sample_objects(), MEDIA_BUCKET: media_objects(), REQUESTS_BUCKET: mappings}
+    samples = {
+        BUCKET: sample_objects(),
+        MEDIA_BUCKET: media_objects(),
+        REQUESTS_BUCKET: mappings,
+        RAW_BUCKET: raw_objects(),
+    }
     items = [(bucket, key, body) for bucket, objects in samples.items() for key, body in objects.items()]
     for result in parallel_map(put, items, workers=SEED_WORKERS):
         result.unwrap()
@@ -125,6 +134,19 @@ def fill_catalog(url: str) -> None:
             NAV_ITEMS.drop(connection, checkfirst=True)
             NAV_ITEMS.create(connection)
             connection.execute(NAV_ITEMS.insert(), [dict(row) for row in catalog_rows()])
+    finally:
+        engine.dispose()
+
+
+def forget_products(url: str) -> None:
+    """Delete all products and what is known of them; numbers go on where they were."""
+    tables = (
+        "products, product_images, image_decisions, enhancement_analyses, enhancement_requests, enhancement_history"
+    )
+    engine = make_engine(url)
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.text(f"TRUNCATE {tables}, api_requests, outbox, provider_spend"))
     finally:
         engine.dispose()
 

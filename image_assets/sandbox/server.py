@@ -1,8 +1,8 @@
-"""The sandbox as a whole: S3, SQS, PostgreSQL and a shop with sample data, and the record other processes find it by.
+"""The sandbox as a whole: all stand-ins with sample data, and the record other processes find it by.
 
 Here: starting, stopping, serving until a signal, and resets of stand-ins for other processes. Not here: the servers
-themselves (``aws.py``, ``postgres.py``, ``shopify/``, ``plytix/``), what they hold (``resources.py``), and looking at a
-running one from outside (``status.py``).
+themselves (``aws.py``, ``postgres.py``, ``shopify/``, ``plytix/``, ``gemini/``), what they hold (``resources.py``), and
+looking at a running one from outside (``status.py``).
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from image_assets.errors import PermanentError
 from image_assets.redaction import register_secret
 from image_assets.sandbox import resources
 from image_assets.sandbox.aws import AwsServer
+from image_assets.sandbox.gemini import GeminiServer
 from image_assets.sandbox.plytix import Behaviour, PlytixServer
 from image_assets.sandbox.postgres import EmbeddedPostgres, stop_leftover
+from image_assets.sandbox.sample_enhancement import ENHANCED_BUCKET, RAW_BUCKET
 from image_assets.sandbox.sample_marketplace import (
     AMAZON_HOST,
     GALLERY as PLYTIX_GALLERY,
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
 REGION = "us-east-1"
 # The project's own database, and one for each system that is a separate one in production.
 DATABASES = ("app", "deals", "catalog", "redshift", "dagster")
+# Who has a token of the product API and the review page.
+API_USERS = ("importer", "reviewer")
 PLYTIX_LIMITS = {10.0: 2_000, 3600.0: 500_000}
 PLYTIX_BEHAVIOUR = Behaviour(limits=PLYTIX_LIMITS, auth_limit=100, mirrors={AMAZON_HOST: amazon_image})
 
@@ -71,6 +75,7 @@ class Sandbox:
         self._aws = AwsServer()
         self._shopify = ShopifyServer(self._shop_with_reset)
         self._plytix = PlytixServer(PLYTIX_BEHAVIOUR, middleware=self._plytix_with_reset)
+        self._gemini = GeminiServer()
         self._postgres = EmbeddedPostgres(self._folder / "postgres")
         self._started = False
 
@@ -110,6 +115,7 @@ class Sandbox:
                 self._start_aws()
                 self._start_shopify()
                 self._start_plytix()
+                self._start_gemini()
             self.databases = databases.result() if databases else {}
             if self.databases:
                 self.env["DATABASE_URL"] = self.databases["app"]
@@ -130,6 +136,7 @@ class Sandbox:
             return
         sandbox_file(self.state_dir).unlink(missing_ok=True)
         try:
+            self._gemini.stop()
             self._plytix.stop()
             self._shopify.stop()  # before S3: it may be reading from it
             self._aws.stop()
@@ -181,6 +188,8 @@ class Sandbox:
             "S3_BUCKET_NAME": resources.BUCKET,
             "REQUESTS_S3_BUCKET": resources.REQUESTS_BUCKET,
             "MEDIA_S3_BUCKET": MEDIA_BUCKET,
+            "RAW_S3_BUCKETS": RAW_BUCKET,
+            "ENHANCED_S3_BUCKET": ENHANCED_BUCKET,
         }
         register_secret(self.env["AWS_SECRET_ACCESS_KEY"])
         resources.create_buckets(self.env)
@@ -208,6 +217,17 @@ class Sandbox:
         # The sandbox is there to try things out, not to wait: its plan is a large one.
         self.env |= {"PLYTIX_PER_10_S": str(PLYTIX_LIMITS[10.0]), "PLYTIX_PER_HOUR": str(PLYTIX_LIMITS[3600.0])}
         self._reset_plytix()
+
+    def _start_gemini(self) -> None:
+        self._gemini.start()
+        tokens = {name: secrets.token_urlsafe(24) for name in API_USERS}
+        self.env |= {
+            **self._gemini.env(),
+            "GEMINI_PER_MINUTE": "6000",
+            "API_TOKENS": ",".join(f"{name}:{token}" for name, token in tokens.items()),
+        }
+        for secret in (self._gemini.api_key, *tokens.values()):
+            register_secret(secret)
 
     def _reset_plytix(self) -> None:
         with self._plytix.account().lock:  # nobody sees it empty

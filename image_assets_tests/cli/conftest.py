@@ -15,7 +15,7 @@ import pytest
 
 from image_assets.cli import common, main
 from image_assets.stores import aws as aws_store
-from image_assets_tests.marketplace.conftest import market, market_env, migrated_url, plytix, plytix_server
+from image_assets_tests.marketplace.conftest import market, market_env, plytix, plytix_server
 from image_assets_tests.storefront.conftest import (
     catalog,
     engine,
@@ -30,7 +30,6 @@ __all__ = [
     "engine",
     "market",
     "market_env",
-    "migrated_url",
     "plytix",
     "plytix_server",
     "shopify",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -28,6 +29,7 @@ class Dev:
 
     process: subprocess.Popen[bytes]
     url: str
+    web_url: str
     state_dir: Path
 
     def ask(self, query: str, **variables: Any) -> Any:
@@ -42,7 +44,7 @@ def dev(tmp_path: Path) -> Iterator[Dev]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     state_dir = tmp_path / "state"
-    command = [str(Path(sys.executable).with_name("image-assets")), "dev", "--port", str(port)]
+    command = [str(Path(sys.executable).with_name("image-assets")), "dev", "--port", str(port), "--web-port", "0"]
     log = tmp_path / "dev.log"
     # A file: a pipe that nobody reads would fill up and stop Dagster.
     with log.open("wb") as file:
@@ -61,7 +63,9 @@ def dev(tmp_path: Path) -> Iterator[Dev]:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.5)
-        yield Dev(process, url, state_dir)
+        web_url = re.search(r"Review page: (http://\S+)/review", log.read_text())
+        assert web_url
+        yield Dev(process, url, web_url[1], state_dir)
     finally:
         if process.poll() is None:
             process.terminate()  # in order: Dagster is in a session of its own, and would outlive a kill
@@ -72,6 +76,7 @@ ASSETS = {
     "deals": {"image_inventory", "missing_variants", "image_variants", "variant_requests"},
     "storefront": {"sku_images", "media_plan", "shopify_media", "missing_images"},
     "marketplace": {"image_references", "plytix_assets", "plytix_asset_links"},
+    "enhancement": {"requests", "prompts", "enhanced_images"},
 }
 LAUNCH = """mutation($p: LaunchBackfillParams!) {
     launchPartitionBackfill(backfillParams: $p) {... on LaunchBackfillSuccess {backfillId}}}"""
@@ -110,6 +115,7 @@ def test_dev_loads_every_asset_runs_them_under_the_daemon_and_stops_on_sigterm(d
     assert {tuple(node["assetKey"]["path"]) for node in loaded} == {
         (area, name) for area, names in ASSETS.items() for name in names
     }
+    assert httpx2.get(f"{dev.web_url}/healthz").json()["status"] == "ok"
     add_product_group(dev, "GID-100002")
     launched = [
         materialize(dev, "deals", "73", "image_inventory", "missing_variants", "image_variants"),

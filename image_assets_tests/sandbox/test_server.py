@@ -21,6 +21,7 @@ from psycopg.rows import dict_row
 from image_assets.errors import PermanentError
 from image_assets.redaction import MASK, redact
 from image_assets.sandbox import resources
+from image_assets.sandbox.sample_enhancement import raw_objects
 from image_assets.sandbox.sample_marketplace import (
     AMAZON_HOST,
     GALLERY,
@@ -66,6 +67,9 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         yield running_sandbox
 
 
+SAMPLES = len(sample_objects()) + len(media_objects()) + len(MAPPING_OBJECTS) + len(raw_objects())
+
+
 def test_another_process_finds_its_addresses(sandbox: Sandbox) -> None:
     found = read_sandbox_env(sandbox.state_dir)
     assert found == sandbox.env
@@ -74,7 +78,8 @@ def test_another_process_finds_its_addresses(sandbox: Sandbox) -> None:
         "REQUESTS_S3_BUCKET", "MEDIA_S3_BUCKET", "SQS_QUEUE_URL", "DATABASE_URL", "CATALOG_DATABASE_URL",
         "SHOPIFY_SHOP", "SHOPIFY_ACCESS_TOKEN", "SHOPIFY_API_VERSION", "SHOPIFY_BASE_URL",
         "PLYTIX_BASE_URL", "PLYTIX_AUTH_URL", "PLYTIX_API_KEY", "PLYTIX_API_PASSWORD",
-        "PLYTIX_PER_10_S", "PLYTIX_PER_HOUR",
+        "PLYTIX_PER_10_S", "PLYTIX_PER_HOUR", "RAW_S3_BUCKETS", "ENHANCED_S3_BUCKET", "API_TOKENS",
+        "GEMINI_BASE_URL", "GEMINI_API_KEY", "GEMINI_PER_MINUTE",
     }  # fmt: skip
 
 
@@ -96,6 +101,8 @@ def test_the_buckets_hold_the_sample_objects(sandbox: Sandbox) -> None:
     assert etags(sandbox, sandbox.env["S3_BUCKET_NAME"]) == md5s(sample_objects())
     assert etags(sandbox, sandbox.env["MEDIA_S3_BUCKET"]) == md5s(media_objects())
     assert etags(sandbox, sandbox.env["REQUESTS_S3_BUCKET"]) == md5s(MAPPING_OBJECTS)
+    assert etags(sandbox, sandbox.env["RAW_S3_BUCKETS"]) == md5s(raw_objects())
+    assert etags(sandbox, sandbox.env["ENHANCED_S3_BUCKET"]) == {}
 
 
 def test_objects_are_served_as_what_their_names_say(sandbox: Sandbox) -> None:
@@ -140,7 +147,7 @@ def test_reset_removes_what_was_added_and_brings_back_what_was_deleted(sandbox: 
         connection.execute("DELETE FROM nav_items WHERE \"Web_Product_Group_ID\" = 'LGD-101792'")
         connection.execute("UPDATE nav_items SET \"Image_SKU\" = '1' WHERE \"No_\" = '124'")
     spoil_shop(sandbox.env)
-    assert sandbox.reset() == len(sample_objects()) + len(media_objects()) + len(MAPPING_OBJECTS)
+    assert sandbox.reset() == SAMPLES
     assert shop_products(sandbox.env) == SAMPLE_PRODUCTS
     assert set(etags(sandbox, bucket)) == set(sample_objects())
     assert set(etags(sandbox, MEDIA_BUCKET)) == set(media_objects())
@@ -271,7 +278,7 @@ def test_the_queue_has_a_dead_letter_queue_and_polls_long(sandbox: Sandbox) -> N
     assert attributes["MessageRetentionPeriod"] == "345600"
     assert attributes["ReceiveMessageWaitTimeSeconds"] == "20"
     redrive = json.loads(attributes["RedrivePolicy"])
-    assert redrive["deadLetterTargetArn"].endswith(":image-requests-dead-letters")
+    assert redrive["deadLetterTargetArn"].endswith(":product-image-processing-dead-letters")
     assert int(redrive["maxReceiveCount"]) == 3
 
 
@@ -302,7 +309,7 @@ def test_without_a_database_there_is_no_database_url(tmp_path: Path) -> None:
         assert status is not None
         assert status["pgdata"] is None
         assert not {"DATABASE_URL", "CATALOG_DATABASE_URL"} & set(status["env"])
-        assert sandbox.reset() == len(sample_objects()) + len(media_objects()) + len(MAPPING_OBJECTS)
+        assert sandbox.reset() == SAMPLES
         assert shop_products(status["env"]) == SAMPLE_PRODUCTS
     finally:
         sandbox.stop()
