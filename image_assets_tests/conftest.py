@@ -70,6 +70,7 @@ SECRET_KEY = "test-secret-access-key"
 # the others.
 LONGEST_FILES = (
     "sandbox/test_dev.py",
+    "web/test_browser.py",
     "storefront/test_faults.py",
     "storefront_dagster/test_assets.py",
     "storefront/test_crash.py",
@@ -77,6 +78,9 @@ LONGEST_FILES = (
     "cli/test_storefront.py",
     "storefront_dagster/test_automation.py",
     "marketplace_dagster/test_assets.py",
+    "enhancement_dagster/test_assets.py",
+    "enhancement/test_chaos.py",
+    "enhancement/test_service.py",
     "marketplace/test_crash.py",
     "cli/test_main.py",
     "test_canary.py",

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from image_assets.enhancement.model import Product, Source, Stage
+from image_assets.enhancement.plan import reviewed_status
 from image_assets.enhancement.prompts import Analysis
 from image_assets.enhancement.quality import CheckedImage
 from image_assets.enhancement.tables import analyses, product_images, products, request_history, requests
@@ -163,8 +164,13 @@ class ProductStore:
             return bool(written.rowcount)
 
     def await_review(self, connection: sa.Connection, product_id: int) -> None:
-        """Say that all images of a product are there."""
-        self._set(connection, product_id, "pending_review", None, ("pending", "failed"))
+        """Say that all images of a product are there; a redriven one may have had some of its decisions already."""
+        # Locked as reviewers do it, the product first.
+        connection.execute(sa.select(products.c.id).where(products.c.id == product_id).with_for_update())
+        statuses = connection.scalars(
+            sa.select(product_images.c.status).where(product_images.c.product_id == product_id)
+        ).all()
+        self._set(connection, product_id, reviewed_status(statuses).value, None, ("pending", "failed"))
 
     def give_up(self, connection: sa.Connection, product_id: int, error: ImageAssetsError) -> None:
         """Say that a product failed, and why."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -217,7 +217,8 @@ class _Desk:
 
 def _standing(image: Mapping[str, Any]) -> str:
     why = f": {image['reason']}" if image["reason"] else ""
-    when = f" at {image['decided_at']:%Y-%m-%d %H:%M} UTC" if image["decided_at"] else ""
+    decided_at = image["decided_at"]
+    when = f" at {decided_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if decided_at else ""
     return f"{image['decided_by']} {image['status']} it{when}{why}."
 
 

@@ -10,19 +10,32 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from image_assets.errors import PermanentError
 from image_assets.settings import Settings
 
-START_PATIENCE_S = 20.0
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+START_PATIENCE_S = STOP_PATIENCE_S = 20.0
 
 
 @contextmanager
 def web_server(settings: Settings, port: int = 0) -> Iterator[str]:
-    """Serve on loopback; yields the address.
+    """Serve the product API and the review page; arguments, value and errors as `serving`, and SettingsError."""
+    from image_assets.web.app import create_app
+
+    with serving(create_app(settings), port) as url:
+        yield url
+
+
+@contextmanager
+def serving(app: FastAPI, port: int = 0) -> Iterator[str]:
+    """Serve an application on loopback; yields its address once it has started.
 
     Args:
-        settings: database, queue, buckets and tokens.
+        app: the application.
         port: 0 for a free one.
 
     Raises:
@@ -30,30 +43,23 @@ def web_server(settings: Settings, port: int = 0) -> Iterator[str]:
     """
     import uvicorn
 
-    from image_assets.web.app import create_app
-
-    config = uvicorn.Config(create_app(settings), log_config=None, access_log=False, lifespan="on")
-    server = uvicorn.Server(config)
     try:
         listener = socket.create_server(("127.0.0.1", port))
     except OSError as error:
         raise PermanentError(
             f"The web application can't listen on port {port}: {error.strerror}.", hint="Choose another port."
         ) from None
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", ws="none"))
     thread = Thread(target=server.run, kwargs={"sockets": [listener]}, name="web", daemon=True)
     with listener:
         thread.start()
         try:
-            _wait_started(server, thread)
+            deadline = time.monotonic() + START_PATIENCE_S
+            while not server.started:
+                if not thread.is_alive() or time.monotonic() > deadline:
+                    raise PermanentError("The web application did not start.", hint="The log above says why.")
+                time.sleep(0.01)
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
-            thread.join()
-
-
-def _wait_started(server: object, thread: Thread) -> None:
-    deadline = time.monotonic() + START_PATIENCE_S
-    while not getattr(server, "started", False):
-        if not thread.is_alive() or time.monotonic() > deadline:
-            raise PermanentError("The web application did not start.", hint="The log above says why.")
-        time.sleep(0.02)
+            thread.join(STOP_PATIENCE_S)

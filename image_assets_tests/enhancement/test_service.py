@@ -8,6 +8,7 @@ import pytest
 
 from image_assets.enhancement.prompts import GUARD
 from image_assets.enhancement.proof import prove
+from image_assets.enhancement.review import Decision, decide
 from image_assets.enhancement.service import analyse_due, process, redrive, settle_crashed
 from image_assets.enhancement.tables import analyses, products, requests
 from image_assets.errors import NotFoundError
@@ -158,6 +159,22 @@ def test_a_product_whose_images_fail_three_times_is_failed_and_can_be_redriven(s
     studio.run()
     assert_whole(studio, [bad, good])
     assert redrive(studio.work) == 0
+
+
+def test_decisions_on_the_images_of_a_failed_product_count_once_it_is_whole(studio: Studio) -> None:
+    [product] = studio.add(1)
+    studio.request(product)
+    studio.gemini.faults.inject("image_safety", on="image")
+    studio.run()
+    [image] = studio.images(product)
+    [result] = decide(studio.engine, [Decision(image["id"], image["sha256"], "approve")], "alice")
+    assert (result.ok, result.product_status) == (True, "failed")
+    with studio.engine.begin() as connection:  # as if the other one had been made and approved too
+        connection.exec_driver_sql("UPDATE enhancement_analyses SET prompts = prompts[2:2]")
+        connection.exec_driver_sql("UPDATE product_images SET ordinal = 1")
+    redrive(studio.work)
+    studio.run()
+    assert studio.status(product) == "approved"
 
 
 def test_a_daily_budget_that_is_used_up_stops_the_run_without_using_attempts(studio: Studio) -> None:

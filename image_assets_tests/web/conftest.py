@@ -6,21 +6,18 @@ The server runs in a thread of this process, once per test file; every test find
 from __future__ import annotations
 
 import logging
-import socket
-import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
 import pytest
 import sqlalchemy as sa
-import uvicorn
 from fastapi import FastAPI
 
 from image_assets.enhancement.tables import product_images, products
+from image_assets.sandbox.web import serving
 from image_assets.settings import Settings, settings_for
 from image_assets.stores.database import make_engine
 from image_assets.stores.sqs import Queue, ensure_queue
@@ -46,21 +43,6 @@ def a_product(**changed: object) -> dict[str, object]:
         "gst": 18,
         **changed,
     }
-
-
-@contextmanager
-def run_server(app: FastAPI) -> Iterator[str]:
-    """Serve an application on a free port of this machine; yields its address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", ws="none")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(timeout=20)
 
 
 @dataclass
@@ -191,7 +173,7 @@ def served(site_settings: Settings) -> Iterator[Site]:
     """The site of a test file; tests take `site`."""
     app = create_app(site_settings)
     engine = make_engine(site_settings.require("database_url"))
-    with run_server(app) as url, make_client(url, TOKENS["alice"]) as client:
+    with serving(app) as url, make_client(url, TOKENS["alice"]) as client:
         yield Site(url, site_settings, app, engine, Queue.from_settings(site_settings), client)
     engine.dispose()
 

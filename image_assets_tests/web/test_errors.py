@@ -11,10 +11,11 @@ from fastapi.responses import StreamingResponse
 from pydantic import SecretStr
 
 from image_assets.errors import PermanentError
+from image_assets.sandbox.web import serving
 from image_assets.settings import Settings
 from image_assets.web.app import create_app
 from image_assets_tests.vendors.webhook import closed_port
-from image_assets_tests.web.conftest import TOKENS, a_product, make_client, run_server
+from image_assets_tests.web.conftest import TOKENS, a_product, make_client
 
 PASSWORD = "password-of-the-database"
 
@@ -27,7 +28,7 @@ def with_database(settings: Settings, url: str) -> Settings:
 def stranded(site_settings: Settings) -> Iterator[httpx2.Client]:
     """A site whose database is away."""
     url = f"postgresql+psycopg://app:{PASSWORD}@127.0.0.1:{closed_port()}/app"
-    with run_server(create_app(with_database(site_settings, url))) as at, make_client(at, TOKENS["alice"]) as client:
+    with serving(create_app(with_database(site_settings, url))) as at, make_client(at, TOKENS["alice"]) as client:
         yield client
 
 
@@ -57,7 +58,7 @@ def test_a_site_without_its_database_says_that_it_is_down(stranded: httpx2.Clien
 
 def test_a_database_that_was_not_migrated_serves_nobody(site_settings: Settings, database_url: str) -> None:
     app = create_app(with_database(site_settings, database_url))
-    with run_server(app) as at, make_client(at, TOKENS["alice"]) as client:
+    with serving(app) as at, make_client(at, TOKENS["alice"]) as client:
         health = client.get("/healthz")
         assert (health.status_code, health.json()["status"]) == (503, "down")
         assert "image-assets setup" in health.json()["problems"]["database"]
@@ -82,7 +83,7 @@ def test_a_defect_of_ours_is_told_by_its_id_alone(site_settings: Settings, caplo
     app = create_app(site_settings)
     for path, endpoint in (("/defect", defect), ("/refusal", refusal), ("/half", half)):
         app.add_api_route(path, endpoint, response_model=None)
-    with run_server(app) as at, make_client(at) as client:
+    with serving(app) as at, make_client(at) as client:
         for path in ("/defect", "/refusal"):
             answer = client.get(path)
             assert (answer.status_code, answer.json()["error"]["code"]) == (500, "unexpected")
@@ -100,7 +101,7 @@ def test_requests_are_logged_without_their_queries_and_on_one_line(
     site_settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "image_assets.access_log")
-    with run_server(create_app(site_settings)) as at, make_client(at, TOKENS["alice"]) as client:
+    with serving(create_app(site_settings)) as at, make_client(at, TOKENS["alice"]) as client:
         client.get("/api/products?category=a-secret-of-the-query")
         client.get("/nothing%0A127.0.0.1%20alice%20%22GET%20/forged")
         client.get("/api/%c3%a9", headers={"Authorization": "Bearer wrong-token-wrong-token"})

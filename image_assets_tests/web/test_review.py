@@ -16,12 +16,13 @@ from PIL import Image
 from pydantic import SecretStr
 
 from image_assets.enhancement.tables import analyses, decisions, product_images, products
+from image_assets.sandbox.web import serving
 from image_assets.settings import settings_for
 from image_assets.stores.database import make_engine
 from image_assets.web.review import router
 from image_assets.web.sessions import SESSION_S, SignInBrake, issue
 from image_assets_tests.web.browser import Shelf, add_many, enhanced, photograph
-from image_assets_tests.web.conftest import TOKENS, Site, make_client, run_server
+from image_assets_tests.web.conftest import TOKENS, Site, make_client
 
 COOKIE = "image_assets_session"
 JSON = {"Accept": "application/json"}
@@ -507,7 +508,7 @@ def test_a_database_that_is_away_is_said_without_its_secrets(site: Site) -> None
     app.include_router(router)
     app.state.settings = settings_for({"API_TOKENS": f"alice:{TOKENS['alice']}"})
     app.state.engine = make_engine("postgresql+psycopg://user:a-secret-password@127.0.0.1:1/x")
-    with run_server(app) as url, make_client(url) as client:
+    with serving(app) as url, make_client(url) as client:
         sign_in(client, "alice")
         answer = client.get("/review/api/queue")
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "unavailable", "5")
