@@ -1,31 +1,31 @@
 """No secret leaves the process: every secret setting is a marked value, all goes wrong, and all output is read.
 
 The secrets are found by their type, so that a later one is covered without a change here. The module runs the flows
-once (command line, Dagster, alerts, the demo's report) and keeps what each channel carried: standard output and error,
-every log record with its attributes at DEBUG, Dagster's event log and its files, frames, log files, plan files, reports
-and pages. Each test looks at one channel; the controls prove that the same search would have found a value that was not
+once (command line, Dagster, alerts, the web application, the demo's report) and keeps what each channel carried:
+standard output and error, every log record with its attributes at DEBUG, Dagster's event log and its files, frames, log
+files, plan files, reports, pages, answers with their headers, rows that people are shown. Each test looks at one
+channel; the controls (``test_canary_controls.py``) prove that the same search would have found a value that was not
 masked.
 
-Presigned addresses are secrets that nobody sets: their signatures are read off the S3 stand-in's own request log.
+Presigned addresses are secrets that nobody sets: their signatures are read off the S3 stand-in's own request log. Those
+of raw images are the clients': who posts one may read it in the API's answers, and it is nowhere else.
 """
 
 from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
-from pathlib import Path
-from typing import Any
 
 import dagster as dg
-import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 import stamina
 from dagster_shared.serdes import serialize_value
 
 from image_assets.redaction import MASK
+from image_assets.sandbox.gemini import Behaviour as GeminiBehaviour, GeminiServer
 from image_assets.sandbox.plytix import Behaviour, PlytixServer
 from image_assets.sandbox.postgres import EmbeddedPostgres
 from image_assets.sandbox.resources import NAV_ITEMS
@@ -35,15 +35,8 @@ from image_assets.settings import load_settings, variable_name
 from image_assets.stores import aws as aws_store
 from image_assets.stores.database import make_engine, migrate
 from image_assets_tests.canary import (
-    BROKEN,
-    BUCKET,
-    GOOD,
-    GROUPS,
-    PRESIGNED,
     SECRETS,
     Evidence,
-    Flows,
-    Systems,
     canary,
     files_below,
     leaked,
@@ -52,13 +45,15 @@ from image_assets_tests.canary import (
     value_of,
     variable_of,
 )
+from image_assets_tests.canary_enhancement import GRANTS, EnhancementFlows, granted
+from image_assets_tests.canary_flows import BROKEN, BUCKET, GOOD, GROUPS, Flows, Systems
 from image_assets_tests.conftest import Aws
 from image_assets_tests.vendors.webhook import serve_webhook
 
 
 @pytest.fixture(scope="module")
 def systems(postgres: EmbeddedPostgres) -> Iterator[Systems]:
-    """The storefront's databases and shop, all with marked secrets."""
+    """The databases, the shop, Plytix and Gemini, all with marked secrets."""
     urls = {
         variable_name(name): postgres.create_database(f"canary_{name}", password_of(name))
         for name in ("database_url", "catalog_database_url")
@@ -72,12 +67,17 @@ def systems(postgres: EmbeddedPostgres) -> Iterator[Systems]:
             connection.execute(sa.insert(NAV_ITEMS), row)
     engine.dispose()
     behaviour = Behaviour(limits={10.0: 100_000}, auth_limit=1_000, mirrors={AMAZON_HOST: amazon_image})
-    with ShopifyServer() as server, PlytixServer(behaviour, accounts=("plytix", "plytix_outlet")) as plytix:
+    with (
+        ShopifyServer() as server,
+        PlytixServer(behaviour, accounts=("plytix", "plytix_outlet")) as plytix,
+        GeminiServer(GeminiBehaviour(image_size=64)) as gemini,
+    ):
         server.token = canary("shopify_access_token")
         for alias in plytix.accounts:
             plytix.seed(PRODUCTS, {GALLERY: "MediaGalleryAttribute"}, alias=alias)
             plytix.set_credentials(alias, canary(f"{alias}_api_key"), canary(f"{alias}_api_password"))
-        yield Systems(server, urls, plytix)
+        gemini.api_key = canary("gemini_api_key")
+        yield Systems(server, urls, plytix, gemini)
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +131,10 @@ def evidence(
             runs += flows.storefront_dagster()
             flows.marketplace()
             runs += flows.marketplace_dagster()
+            enhancement = EnhancementFlows(flows)
+            runs += enhancement.run()
             found.signatures.update(systems.plytix.tokens)
-            flows.page()
+            flows.page(enhancement.section())
             logging.getLogger("anybody").debug("settings: %s %r", settings, settings.model_dump())
         for run_id in runs:
             found.events += "\n".join(serialize_value(entry) for entry in instance.all_logs(run_id))
@@ -151,7 +153,8 @@ def evidence(
 def test_the_secret_settings_are_found_by_their_type() -> None:
     assert set(SECRETS) >= {
         "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "database_url", "catalog_database_url",
-        "shopify_access_token", "plytix_api_key", "plytix_api_password", "alert_webhook_url",
+        "shopify_access_token", "plytix_api_key", "plytix_api_password", "gemini_api_key", "api_tokens",
+        "alert_webhook_url",
     }  # fmt: skip
 
 
@@ -186,20 +189,82 @@ def test_every_flow_went_wrong_as_it_should(evidence: Evidence) -> None:
         "market": 0,
         "market, outlet": 0,
         "market unlink": 0,
+        "enhancement status, dead database": 2,
+        "enhancement process, dead database": 2,
+        "enhancement redrive, dead database": 2,
+        "serve, bad tokens": 2,
+        "enhancement status, bad tokens": 2,
+        "serve, no address": 2,
+        "enhancement status, no queue": 0,
+        "enhancement status --json, no queue": 0,
+        "enhancement redrive, no queue": 2,
+        "enhancement process, no queue": 2,
+        "enhancement process, refused": 1,
+        "enhancement status": 0,
+        "enhancement redrive": 0,
+        "enhancement process --json, refused": 1,
+        "enhancement redrive --json": 0,
+        "enhancement process, wrong key": 2,
+        "enhancement process, denied": 1,
+        "doctor, key refused": 1,
     }
     # Deals, then the storefront: dead databases, a refused token (assets, job), a failed file (assets, job), success.
     assert evidence.runs[:11] == [True, False, False, False, False, False, False, True, True, True, True]
     # The marketplace: refused credentials, refused images, success.
-    assert evidence.runs[11:] == [False, True, True]
+    assert evidence.runs[11:14] == [False, True, True]
+    # The enhancement: a dead database; the relay without and with a queue; a key that is refused; products that are,
+    # and success, each after the job that redrives.
+    assert evidence.runs[14:] == [False, False, True, False, True, True, True, True]
     assert len(evidence.errors) == 2
     assert "HTTP 500" in evidence.errors[0]
     assert "no answer" in evidence.errors[1]
 
 
+def test_the_web_application_answered_as_it_should(evidence: Evidence) -> None:
+    wrong = {
+        "key of another": 409,
+        "no JSON": 422,
+        "wrong token": 401,
+        "bad path": 404,
+        "bad query": 422,
+        "bad decision": 422,
+        "defect": 500,
+        "page, signed out": 303,
+        "sign-in, wrong token": 403,
+        "sign-in": 303,
+        "approve, rejected": 409,
+        "forged decision": 403,
+        "picture, denied": 503,
+        "post, read-only database": 503,
+        "health, dead database": 503,
+        "post, dead database": 503,
+        "products, dead database": 503,
+    }
+    assert {name: status for name, status in evidence.statuses.items() if status != 200} == wrong
+    assert {name for name, status in evidence.statuses.items() if status == 200} == {
+        *("post", "repeat", "health", "document", "product", "product, failed", "products", "reject", "page"),
+        *("page without scripts", "queue", "queue, rejected", "failed product", "history", "report"),
+    }
+    for name in ("post", "repeat", "product, failed", "products", "report"):
+        assert "a raw image" in evidence.answers[name]  # in place of an address: its client has it back
+
+
 @pytest.mark.parametrize(
     ("channel", "expected"),
     [
-        ("out", ["BATCH PROCESSING SUMMARY", '"failures": [', "FAILED", "images_failed", "Could not get http", MASK]),
+        (
+            "out",
+            [
+                "BATCH PROCESSING SUMMARY",
+                '"failures": [',
+                "FAILED",
+                "images_failed",
+                "Could not get http",
+                "Gemini today (UTC)",
+                f"{MASK} may not do this (HTTP 400)",
+                MASK,
+            ],
+        ),
         (
             "err",
             [
@@ -210,6 +275,10 @@ def test_every_flow_went_wrong_as_it_should(evidence: Evidence) -> None:
                 "Shopify refused the access token",
                 "Could not get http",
                 f"refused {MASK} {MASK}",
+                f"{MASK} may not do this (HTTP 400)",
+                "Check GEMINI_API_KEY",
+                "API_TOKENS: Value error",
+                "queue: ",
                 MASK,
             ],
         ),
@@ -221,6 +290,10 @@ def test_every_flow_went_wrong_as_it_should(evidence: Evidence) -> None:
                 "HTTP Request: POST",
                 "attempt 4 follows",
                 "KeyError",
+                f"RuntimeError: {MASK} {MASK} http",
+                "ReadOnlySqlTransaction",
+                '"POST /sign-in" 403',
+                f"{MASK} may not do this (HTTP 403)",
                 MASK,
             ],
         ),
@@ -234,13 +307,47 @@ def test_every_flow_went_wrong_as_it_should(evidence: Evidence) -> None:
                 "The catalog database can't be read",
                 "Shopify refused the access token",
                 "Could not get http",
+                f"{MASK} may not do this (HTTP 400)",
+                f"{MASK} may not do this (HTTP 403)",
+                "/raw/S3.jpg",
                 MASK,
             ],
         ),
-        ("instance_files", ["access denied", "KeyError", "Could not get http"]),
-        ("state_files", ["not_an_image", "frame_id", "storefront/media_plan", "Could not get http", "S3 URL: s3://"]),
+        (
+            "instance_files",
+            ["access denied", "KeyError", "Could not get http", f"{MASK} may not do this", "/raw/S3.jpg"],
+        ),
+        (
+            "state_files",
+            [
+                "not_an_image",
+                "frame_id",
+                "storefront/media_plan",
+                "Could not get http",
+                "S3 URL: s3://",
+                f"{MASK} may not do this",
+                "/raw/S3.jpg",
+            ],
+        ),
         ("plan", ['"uploads": [', "111111-1a-", "amazon_01_MAIN_61mcaMAINaL.jpg", f"refused {MASK} {MASK}"]),
-        ("page", ["not_an_image", "12346/2", "images/storefront/111111-1a-", f"refused {MASK} {MASK}"]),
+        (
+            "page",
+            [
+                "not_an_image",
+                "12346/2",
+                "images/storefront/111111-1a-",
+                f"refused {MASK} {MASK}",
+                "images/enhancement/enhanced-1-",
+                f"{MASK} may not do this (HTTP 400)",
+                "Input should be a number",
+            ],
+        ),
+        ("ticks", ["The queue can't be asked", "can't be reached"]),
+        ("rows", [f"{MASK} may not do this (HTTP 400)", "HTTP 403. Give an address", "'importer'", "Blurred"]),
+        (
+            "web",
+            ["set-cookie", "<title>", '"openapi":', "degraded", f"{MASK} may not do this", "Input should be a number"],
+        ),
     ],
 )
 def test_no_secret_leaves_through_any_channel(evidence: Evidence, channel: str, expected: list[str]) -> None:
@@ -268,57 +375,23 @@ def test_the_logs_of_the_libraries_that_handle_secrets_were_recorded(evidence: E
     assert evidence.loggers >= {"botocore", "urllib3", "httpx2", "image_assets"}
 
 
-# --- controls: the same search does find what is not masked
+# What carries raw images' addresses, or sentences about them, to others than who posted them.
+CHANNELS = (*("out", "err", "logs", "events", "instance_files", "state_files", "plan", "page", "ticks", "rows", "web"),)
 
 
-@pytest.mark.parametrize("name", SECRETS)
-def test_the_search_finds_every_secret_that_is_not_masked(name: str) -> None:
-    assert leaked(f"before {value_of(name, 'http://host')} after") == [name]
+@pytest.mark.parametrize("name", GRANTS)
+def test_what_grants_access_to_a_raw_image_stays_between_its_client_and_the_database(
+    evidence: Evidence, name: str
+) -> None:
+    assert [channel for channel in CHANNELS if name in granted(getattr(evidence, channel))] == []
 
 
-def test_the_search_finds_a_presigned_address_that_is_not_masked() -> None:
-    signature = "0123456789abcdef" * 4
-    for text in (f"http://host/key?X-Amz-Signature={signature}&x", f"key%3FX-Amz-Signature%3D{signature}"):
-        assert leaked(text) == [PRESIGNED]
-    assert leaked(f"Signature: {signature}") == []
-    assert leaked(f"Signature: {signature}", [signature]) == [PRESIGNED]
-
-
-def unredacted_logs() -> str:
-    with recorded() as recorder:
-        logging.setLogRecordFactory(logging.LogRecord)
-        logging.getLogger("anybody").debug("the key is %s", canary("aws_session_token"))
-    return "\n".join(recorder.lines)
-
-
-def hidden_attributes() -> str:
-    with recorded() as recorder:
-        logging.getLogger("anybody").debug("nothing to see", extra={"context": canary("aws_session_token")})
-    return "\n".join(recorder.lines)
-
-
-@pytest.mark.parametrize("write", [unredacted_logs, hidden_attributes])
-def test_the_log_recorder_sees_secrets_in_texts_and_in_attributes(write: Callable[[], str]) -> None:
-    assert leaked(write()) == ["aws_session_token"]
-
-
-def test_the_event_log_and_the_files_show_secrets_that_are_not_masked(tmp_path: Path) -> None:
-    secret = canary("aws_session_token")
-
-    @dg.asset
-    def careless() -> dg.MaterializeResult[None]:
-        return dg.MaterializeResult(metadata={"note": secret})
-
-    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
-        result = dg.materialize([careless], instance=instance)
-        events = "\n".join(serialize_value(entry) for entry in instance.all_logs(result.run_id))
-        assert leaked(events) == ["aws_session_token"]
-        assert leaked(files_below(tmp_path)) == ["aws_session_token"]
-
-
-def test_frames_show_secrets_that_are_not_masked(tmp_path: Path) -> None:
-    import pyarrow as pa
-
-    table: Any = pa.table({"message": [canary("aws_session_token")]})
-    pq.write_table(table, tmp_path / "frame.parquet", compression="zstd")
-    assert leaked(files_below(tmp_path)) == ["aws_session_token"]
+def test_session_cookies_hold_no_token_and_are_not_logged(evidence: Evidence) -> None:
+    assert len(evidence.cookies) == 1
+    assert "reviewer" in str(evidence.cookies.values())
+    assert leaked(str(evidence.cookies)) == []
+    # The test's own client logs all it receives, and is no part of the application.
+    ours = ("{'name': 'image_assets", "{'name': 'uvicorn")
+    lines = [line for line in evidence.logs.splitlines() if line.startswith(ours)]
+    assert any("POST /sign-in" in line for line in lines)
+    assert not any(cookie in line for cookie in evidence.cookies for line in lines)

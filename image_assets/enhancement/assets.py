@@ -18,7 +18,7 @@ import dagster as dg
 
 from image_assets.enhancement import checks, frames as image_frames
 from image_assets.enhancement.frames import ENHANCED_IMAGES, PROMPTS, REQUESTS, Row, by_product, images_of
-from image_assets.enhancement.model import Stage
+from image_assets.enhancement.model import Stage, shown_address
 from image_assets.enhancement.partitions import intake_day
 from image_assets.enhancement.products import ProductStore, image_rows
 from image_assets.enhancement.progress import days_asked_for, look_for_objects, raise_if_turned_away, read_progress
@@ -139,7 +139,7 @@ def _observe_requests(
         metadata["products"] = table(
             ("product", "category", "raw image", "state", "waits for"),
             [
-                (row["product_id"], row["category"], redact(row["raw_image"]), row["state"], _waits_for(row))
+                (row["product_id"], row["category"], shown_address(row["raw_image"]), row["state"], _waits_for(row))
                 for row in shown
             ],
         )

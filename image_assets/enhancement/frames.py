@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from image_assets.redaction import redact
+from image_assets.enhancement.model import shown_address
 from image_assets.stores.frames import FrameType
 
 Row = Mapping[str, Any]
@@ -111,7 +111,7 @@ def request_columns(rows: Iterable[Row]) -> dict[str, list[Any]]:
         [
             {
                 **product,
-                "raw_image": redact(product["raw_image"]),
+                "raw_image": shown_address(product["raw_image"]),
                 "attempts": product["attempt_count"],
                 "error": product["error_message"],
                 "code": product["error_code"],

@@ -13,6 +13,7 @@ from enum import StrEnum
 from urllib.parse import quote, unquote, urlsplit
 
 from image_assets.errors import InputError
+from image_assets.redaction import redact
 
 # The name space of image ids; permanent, as it decides which object an image is.
 _IMAGES = uuid.UUID("5b1f6c2e-7a37-4d57-9a52-0d3f3c0f8a11")
@@ -81,6 +82,11 @@ def s3_address(url: str) -> S3Address | None:
         return S3Address(found["bucket"], path) if path else None
     bucket, _, key = path.partition("/")
     return S3Address(bucket, key) if _PATH_HOST.fullmatch(host) and bucket and key else None
+
+
+def shown_address(url: str) -> str:
+    """A raw image's address for people who did not post it: its query may be what grants access to it."""
+    return redact(re.split("[?#]", url, maxsplit=1)[0])
 
 
 def object_url(bucket: str, key: str, *, region: str, endpoint: str | None) -> str:

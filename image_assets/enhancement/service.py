@@ -224,7 +224,7 @@ def process(work: Workplace, product_ids: Collection[int], on_result: OnResult =
 def redrive(work: Workplace, product_ids: Collection[int] | None = None) -> int:
     """Have failed products tried again, as new ones; what they have already is kept. Returns how many there were.
 
-    Those that wait because a system turned them away, e.g. a budget that has been raised since, wait no longer.
+    Those that are named, and those that a system turned away, e.g. a budget that has been raised since, wait no longer.
     """
     with transaction(work.engine) as connection:
         failed = sa.select(requests.c.product_id).where(requests.c.status == "failed")
@@ -232,5 +232,6 @@ def redrive(work: Workplace, product_ids: Collection[int] | None = None) -> int:
             failed = failed.where(of_products(product_ids))
         chosen = list(connection.scalars(failed.with_for_update()))
         work.store.take_up(connection, chosen)
-    work.store.hurry(requests.c.error_code == "released")
+    turned_away = requests.c.error_code == "released"
+    work.store.hurry(turned_away if product_ids is None else of_products(product_ids))
     return work.queue.retry(chosen) if chosen else 0

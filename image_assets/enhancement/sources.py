@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from image_assets.access import Access
-from image_assets.enhancement.model import s3_address
-from image_assets.errors import InputError
+from image_assets.enhancement.model import S3Address, s3_address
+from image_assets.errors import AccessDeniedError, InputError, PermanentError, TransientError, UnreachableError
 from image_assets.stores.s3 import ObjectStore
 from image_assets.vendors.fetch import Fetcher
 
@@ -35,17 +35,32 @@ class SourceReader:
 
         Raises:
             InputError: it is an ``s3://`` address of a bucket that is none of ours.
-            ImageAssetsError: what S3 or the fetch said; S3 being down turns the run away, a stranger's server does not.
+            TransientError: it could not be read now (``raw_denied``, ``raw_unreachable``, or as the fetch says).
+            PermanentError: it never can be, as S3 or the fetch say.
+            UnreachableError: S3 itself is down, which turns the run away; a stranger's server, or an object that is
+                denied, is this product's affair alone, and must not hold up those that come after it.
         """
         found = s3_address(url)
         if found is not None and found.bucket in self._stores:
-            store = self._stores[found.bucket]
-            with self._access.attempt():
-                return store.get(found.key).body
+            return self._read_ours(found)
         if found is not None and url.startswith("s3:"):
             raise InputError(
                 f"The bucket {found.bucket} is none that raw images are read from.",
                 code="forbidden_bucket",
                 hint="Add it to RAW_S3_BUCKETS, or give a public https address.",
             )
-        return self._fetcher.fetch(url).body
+        try:
+            return self._fetcher.fetch(url).body
+        except AccessDeniedError as error:
+            raise PermanentError(error.message, code="raw_denied", hint=error.hint) from None
+        except UnreachableError as error:
+            raise TransientError(error.message, code="raw_unreachable", hint=error.hint) from None
+
+    def _read_ours(self, found: S3Address) -> bytes:
+        with self._access.attempt():
+            try:
+                return self._stores[found.bucket].get(found.key).body
+            except (
+                AccessDeniedError
+            ) as error:  # not permanent: a person can mend the policy without touching the product
+                raise TransientError(error.message, code="raw_denied", hint=error.hint) from None

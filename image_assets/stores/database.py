@@ -72,10 +72,17 @@ def make_engine(url: str, variable: str = "DATABASE_URL", *, kept: int = 5) -> s
     """
     parsed = parse_url(url, variable)
     if parsed.get_backend_name() != "postgresql":
-        return sa.create_engine(parsed, pool_pre_ping=True)
+        return sa.create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
     # No limit but the threads that use it: one that holds a lock and asks for a second connection must get it.
     arguments = {"connect_timeout": CONNECT_TIMEOUT_S, "tcp_user_timeout": DEAD_AFTER_MS}
-    return sa.create_engine(parsed, pool_pre_ping=True, pool_size=kept, max_overflow=-1, connect_args=arguments)
+    return sa.create_engine(
+        parsed,
+        pool_pre_ping=True,
+        pool_size=kept,
+        max_overflow=-1,
+        connect_args=arguments,
+        hide_parameters=True,  # an error of SQLAlchemy's would quote them, e.g. addresses that grant access
+    )
 
 
 def check_connection(engine: sa.Engine, variable: str = "DATABASE_URL") -> None:

@@ -19,6 +19,7 @@ from image_assets.enhancement.tables import product_images, products, requests
 from image_assets.enhancement.workplace import Workplace, open_workplace
 from image_assets.report import Report
 from image_assets.sandbox.gemini import GeminiServer
+from image_assets.sandbox.wsgi import LoopbackServer
 from image_assets.settings import settings_for
 from image_assets.stores.database import make_engine
 from image_assets.stores.leases import Backoff
@@ -89,6 +90,22 @@ def queue(aws: object, enhancement_env: dict[str, str], monkeypatch: pytest.Monk
     enhancement_env["SQS_QUEUE_URL"] = url
     monkeypatch.setenv("SQS_QUEUE_URL", url)
     return Queue(made.client, url)
+
+
+class Denying(LoopbackServer):
+    """A stranger's server that answers 403 to everything."""
+
+    def __init__(self) -> None:
+        super().__init__("denying", "A server that denies", None)
+
+    def make_app(self) -> Any:
+        """The application."""
+
+        def app(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
+            start_response("403 Forbidden", [("Content-Length", "0")])
+            return []
+
+        return app
 
 
 @dataclass

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import socket
+from contextlib import closing
 
 import pytest
 
@@ -14,7 +16,8 @@ from image_assets.enhancement.tables import analyses, products, requests
 from image_assets.errors import NotFoundError
 from image_assets.stores.sqs import Queue
 from image_assets_tests.conftest import Aws
-from image_assets_tests.enhancement.conftest import COUNT, Studio, assert_whole
+from image_assets_tests.enhancement.conftest import COUNT, Denying, Studio, assert_whole
+from image_assets_tests.faults import error
 
 
 def test_a_requested_product_gets_its_images_and_awaits_review(studio: Studio) -> None:
@@ -118,8 +121,39 @@ def test_an_address_that_a_user_may_not_reach_fails_its_product(studio: Studio, 
     [product] = studio.add_urls(url)
     studio.request(product)
     report = studio.run()
-    assert [failure.reason for failure in report.failures] in (["forbidden_address"], ["bad_url"], ["unreachable"])
+    assert [failure.reason for failure in report.failures] in (["forbidden_address"], ["bad_url"])
+    assert studio.work.access.turned_away is None
     assert studio.gemini.requests == []
+
+
+def test_a_strangers_server_that_denies_or_is_down_is_its_products_affair_alone(studio: Studio) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent, Denying() as denying:
+        port = silent.getsockname()[1]
+        silent.close()
+        urls = [f"http://127.0.0.1:{port}/a.jpg", f"{denying.url}/a.jpg"]
+        hosts = ",".join(("*", f"127.0.0.1:{port}", denying.url.removeprefix("http://")))
+        with studio.another(IMAGE_HOSTS=hosts, ENHANCEMENT_WORKERS="1") as open_minded:
+            down, denied = open_minded.add_urls(*urls)
+            [good] = open_minded.add(1)
+            open_minded.request(down, denied, good)
+            first = open_minded.run()
+            reasons = {failure.item: (failure.reason, failure.permanent) for failure in first.failures}
+            assert reasons == {str(down): ("raw_unreachable", False), str(denied): ("raw_denied", True)}
+            assert_whole(open_minded, [good])
+            open_minded.run(rounds=2)
+            assert (studio.status(down), studio.status(denied)) == ("failed", "failed")
+
+
+def test_an_object_that_is_denied_to_us_does_not_hold_up_the_others(studio: Studio, aws: Aws) -> None:
+    denied, good = studio.add(1, 2)
+    studio.request(denied, good)
+    aws.faults.inject("GET", "/raw/1.jpg", error("403 Forbidden", "AccessDenied"))
+    with studio.another(ENHANCEMENT_WORKERS="1") as alone:
+        report = alone.run()
+        assert [(failure.item, failure.reason) for failure in report.failures] == [(str(denied), "raw_denied")]
+        assert_whole(alone, [good])
+        alone.run()
+    assert_whole(studio, [denied, good])
 
 
 @pytest.mark.parametrize("outcome", ["image_safety", "no_image"])
