@@ -6,7 +6,12 @@ Every message passes through redaction when the error is made, so that no later 
 
 from __future__ import annotations
 
+import re
+
 from image_assets.redaction import redact
+
+# Control characters but for tabs and line ends, and lone surrogates.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 class ImageAssetsError(Exception):
@@ -22,8 +27,8 @@ class ImageAssetsError(Exception):
     permanent = True
 
     def __init__(self, message: str, *, code: str | None = None, hint: str = "") -> None:
-        self.message = redact(message)
-        self.hint = redact(hint)
+        self.message = _plain(redact(message))
+        self.hint = _plain(redact(hint))
         if code is not None:
             self.code = code
         super().__init__(self.message)
@@ -35,6 +40,11 @@ class ImageAssetsError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         """Survive pickling between processes with code and hint."""
         return (_rebuild, (type(self), self.message, self.code, self.hint))
+
+
+def _plain(text: str) -> str:
+    """A sentence that every log and database takes: others' words may hold control characters or halves of letters."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _rebuild(cls: type[ImageAssetsError], message: str, code: str, hint: str) -> ImageAssetsError:

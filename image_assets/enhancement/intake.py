@@ -92,7 +92,9 @@ class Announcer:
         self._clock = clock
         self._lock = Lock()
         self._failing = False
-        self._asked_at = float("-inf")  # when the queue was last spoken to
+        self._asked_at = float("-inf")  # when messages were last sent
+        self._answers = True
+        self._looked_at = float("-inf")  # when the queue was last asked how long it is
 
     def announce(self, ids: Collection[int]) -> bool:
         """Send messages of the outbox; never raises, as they are safe there.
@@ -114,19 +116,24 @@ class Announcer:
         return not relayed.left
 
     def is_reachable(self) -> bool:
-        """Whether the queue answers; it is asked unless it was spoken to within the last pause."""
+        """Whether the queue answers; asked once a pause at most, and never a reason not to send.
+
+        Who may send messages need not be allowed to ask how many there are.
+        """
         with self._lock:
-            if self._is_fresh():
-                return not self._failing
-            self._asked_at = self._clock()
+            if self._clock() < self._looked_at + self._pause_s:
+                return self._answers
+            self._looked_at = self._clock()
         try:
             self._queue.depth()
         except ImageAssetsError as error:
             _log.warning("The queue does not answer: %s", error)
-            self._note(failing=True)
-            return False
-        self._note(failing=False)
-        return True
+            answers = False
+        else:
+            answers = True
+        with self._lock:
+            self._answers = answers
+        return answers
 
     def _is_fresh(self) -> bool:
         return self._clock() < self._asked_at + self._pause_s

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
@@ -74,6 +75,8 @@ def s3_address(url: str) -> S3Address | None:
     if parts.query or parts.fragment or parts.username or parts.password:
         return None
     path = unquote(parts.path).removeprefix("/")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in path):
+        return None
     if parts.scheme == "s3":
         return S3Address(parts.netloc, path) if parts.netloc and path else None
     if parts.scheme != "https":

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from image_assets.enhancement.model import Product, Source, Stage
+from image_assets.enhancement.model import OUTBOX, Product, Source, Stage
 from image_assets.enhancement.plan import reviewed_status
 from image_assets.enhancement.prompts import Analysis
 from image_assets.enhancement.quality import CheckedImage
@@ -24,8 +24,8 @@ from image_assets.errors import ImageAssetsError, InputError
 from image_assets.stores.database import connected, transaction
 from image_assets.stores.leases import Backoff, LeaseQueue
 
-# A first retry after about half a minute, later ones after up to ten: a vendor's bad quarter of an hour is outlived.
-BACKOFF = Backoff(base_s=30.0, cap_s=600.0)
+# Of three tries the last one comes after 7 to 15 minutes: a vendor's bad minutes are outlived.
+BACKOFF = Backoff(base_s=300.0, cap_s=1800.0, floor=0.5)
 # A product of a run that died is taken over after so long.
 LEASE_S = 60.0
 # Written out, so that partial indexes are used.
@@ -183,6 +183,27 @@ class ProductStore:
             .where(products.c.id == _any(list(product_ids)), products.c.status == "failed")
             .values(status="pending", failure_code=None, failure_reason=None, updated_at=sa.func.now())
         )
+
+    def postpone(self, stage: Stage, wait: timedelta, reason: str) -> None:
+        """Let all that wait at a stage wait at least so long: what turned one away would turn away all."""
+        until = sa.func.now() + wait
+        with transaction(self.engine) as connection:
+            connection.execute(
+                sa.update(requests)
+                .where(at_stage(stage), requests.c.status.in_(("pending", "retry")), requests.c.run_after < until)
+                .values(run_after=until, error_code="released", error_message=reason, updated_at=sa.func.now())
+            )
+
+    def lost(self, older_than: timedelta) -> list[int]:
+        """Products that wait although nobody was asked for them any more: SQS lost their messages."""
+        query = sa.text(
+            "SELECT p.id FROM products p WHERE p.status = 'pending' AND p.created_at < now() - :age "
+            "AND NOT EXISTS (SELECT 1 FROM enhancement_requests r WHERE r.product_id = p.id) "
+            "AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.queue = :queue "
+            "AND (o.body::jsonb ->> 'product_id')::bigint = p.id)"
+        )
+        with connected(self.engine) as connection:
+            return list(connection.scalars(query, {"age": older_than, "queue": OUTBOX}))
 
     def hurry(self, which: sa.ColumnElement[bool]) -> None:
         """Let requests that wait for another try be due now."""

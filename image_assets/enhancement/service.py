@@ -30,8 +30,10 @@ from image_assets.stores.leases import Lease, LeaseLostError
 from image_assets.stores.sqs import Queue
 
 _log = logging.getLogger(__name__)
-# When a system turned the run away, its products are due again after so long.
-TURNED_AWAY_WAIT = timedelta(seconds=60)
+# When a system turned the run away and did not say for how long, products are due again after so long.
+TURNED_AWAY_WAIT = timedelta(minutes=5)
+# A product that was announced longer ago and that nobody asks for: its message is lost.
+LOST_AFTER = timedelta(hours=1)
 OnResult = Callable[[Outcome], None]
 
 
@@ -95,7 +97,9 @@ def enhance_due(
     """Make the images of every product that waits for them and is due. Arguments and errors as `analyse_due`."""
 
     def enhance(lease: Lease, product: Product) -> dict[str, int]:
-        return {"images": work.enhancer.enhance(lease, product.id)}
+        made = work.enhancer.enhance(lease, product.id)
+        _log.info("Successfully processed product %s: %s images made", product.id, made)
+        return {"images": made}
 
     return _work_off(work, Stage.IMAGES, enhance, _Share(day, product_ids, budget_s), on_result)
 
@@ -134,8 +138,16 @@ def _work_off(
         outcome = result.unwrap()
         report.add(outcome)
         on_result(outcome)
-    settle_crashed(work)
+    away = work.access.turned_away
+    if away is not None:
+        work.store.postpone(stage, _wait_of(away), str(away))
+    settle_crashed(work.engine)
     return report
+
+
+def _wait_of(error: ImageAssetsError) -> timedelta:
+    asked_s = getattr(error, "retry_after_s", None)
+    return timedelta(seconds=asked_s) if asked_s else TURNED_AWAY_WAIT
 
 
 def _work_on(work: Workplace, lease: Lease, do: Callable[[Lease, Product], dict[str, int]]) -> Outcome:
@@ -153,7 +165,6 @@ def _work_on(work: Workplace, lease: Lease, do: Callable[[Lease, Product], dict[
         _log.exception("Unexpected error in product %s", name)
         text = redact(f"{type(error).__name__}: {error}")
         return _end(work, lease, TransientError(text, code="unexpected"))
-    _log.info("Successfully processed product %s: %s", name, counts)
     return Outcome(name, Status.DONE, counts)
 
 
@@ -163,9 +174,7 @@ def _end(work: Workplace, lease: Lease, error: ImageAssetsError) -> Outcome:
     try:
         if turns_away(error):
             # Not the product's fault: it keeps its attempts.
-            asked_s = getattr(error, "retry_after_s", None)
-            wait = timedelta(seconds=asked_s) if asked_s else TURNED_AWAY_WAIT
-            work.queue.release(lease, run_after=wait, reason=str(error))
+            work.queue.release(lease, run_after=_wait_of(error), reason=str(error))
             return outcome
         with transaction(work.engine) as connection:
             if work.queue.fail(lease, error, connection=connection) == "failed":
@@ -173,12 +182,14 @@ def _end(work: Workplace, lease: Lease, error: ImageAssetsError) -> Outcome:
                 _log.warning("Product %s failed: %s", lease.key, error)
     except LeaseLostError as lost:
         return Outcome(str(lease.key), Status.UNCHANGED, notes=(str(lost),))
+    except Exception:  # noqa: BLE001 - its lease runs out by itself; one product must never end the run
+        _log.exception("The end of product %s could not be written", lease.key)
     return outcome
 
 
-def settle_crashed(work: Workplace) -> int:
+def settle_crashed(engine: sa.Engine) -> int:
     """Say of products that the queue gave up, as their workers died again and again, that they failed."""
-    with transaction(work.engine) as connection:
+    with transaction(engine) as connection:
         gone = connection.execute(
             sa.update(products)
             .where(
@@ -209,7 +220,7 @@ def process(work: Workplace, product_ids: Collection[int], on_result: OnResult =
             work.store.accept(chosen)
         except InputError as error:
             raise NotFoundError(error.message, code=error.code) from None
-        work.store.hurry(of_products(chosen))
+        redrive(work, chosen)
     last: dict[str, Outcome] = {}
 
     def note(outcome: Outcome) -> None:
@@ -225,6 +236,7 @@ def redrive(work: Workplace, product_ids: Collection[int] | None = None) -> int:
     """Have failed products tried again, as new ones; what they have already is kept. Returns how many there were.
 
     Those that are named, and those that a system turned away, e.g. a budget that has been raised since, wait no longer.
+    Those whose messages SQS lost are taken in.
     """
     with transaction(work.engine) as connection:
         failed = sa.select(requests.c.product_id).where(requests.c.status == "failed")
@@ -232,6 +244,11 @@ def redrive(work: Workplace, product_ids: Collection[int] | None = None) -> int:
             failed = failed.where(of_products(product_ids))
         chosen = list(connection.scalars(failed.with_for_update()))
         work.store.take_up(connection, chosen)
+        count = work.queue.retry(chosen, connection=connection) if chosen else 0
+    lost = work.store.lost(LOST_AFTER)
+    if lost and product_ids is None:
+        work.store.accept(lost)
+        count += len(lost)
     turned_away = requests.c.error_code == "released"
     work.store.hurry(turned_away if product_ids is None else of_products(product_ids))
-    return work.queue.retry(chosen) if chosen else 0
+    return count

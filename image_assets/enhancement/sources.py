@@ -60,7 +60,8 @@ class SourceReader:
         with self._access.attempt():
             try:
                 return self._stores[found.bucket].get(found.key).body
-            except (
-                AccessDeniedError
-            ) as error:  # not permanent: a person can mend the policy without touching the product
+            except AccessDeniedError as error:
+                if error.code == "bad_credentials":
+                    raise
+                # Not permanent: a person can mend the policy without touching the product.
                 raise TransientError(error.message, code="raw_denied", hint=error.hint) from None

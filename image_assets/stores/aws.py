@@ -101,9 +101,11 @@ def make_client(settings: Settings, service: str) -> Any:
 
 
 _MISSING = {"404", "NoSuchKey", "NotFound", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
-_DENIED = {
-    "403", "401", "AccessDenied", "AllAccessDisabled", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken",
-    "InvalidToken", "AccessDeniedException", "InvalidClientTokenId", "UnrecognizedClientException",
+_DENIED = {"403", "401", "AccessDenied", "AllAccessDisabled", "AccessDeniedException"}
+# Whatever is asked for: the credentials themselves are no good.
+_BAD_CREDENTIALS = {
+    "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "InvalidClientTokenId",
+    "UnrecognizedClientException", "RequestTimeTooSkewed",
 }  # fmt: skip
 _TRANSIENT = {
     "SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "Throttling", "ThrottlingException",
@@ -136,6 +138,12 @@ def _client_error(error: ClientError, what: str) -> ImageAssetsError:
         return PermanentError(f"{what}: the bucket does not exist.", code="no_bucket", hint="Check S3_BUCKET_NAME.")
     if code in _MISSING or status == 404:
         return NotFoundError(f"{what}: not found.")
+    if code in _BAD_CREDENTIALS:
+        return AccessDeniedError(
+            f"{what}: access denied ({code}).",
+            code="bad_credentials",
+            hint="Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and this machine's clock.",
+        )
     if code in _DENIED or status in (401, 403):
         return AccessDeniedError(
             f"{what}: access denied ({code}).", hint="Check the credentials and the policy of the bucket or queue."

@@ -8,12 +8,14 @@ from contextlib import closing
 
 import pytest
 
+from image_assets.enhancement.model import OUTBOX, request_body
 from image_assets.enhancement.prompts import GUARD
 from image_assets.enhancement.proof import prove
 from image_assets.enhancement.review import Decision, decide
 from image_assets.enhancement.service import analyse_due, process, redrive, settle_crashed
 from image_assets.enhancement.tables import analyses, products, requests
 from image_assets.errors import NotFoundError
+from image_assets.stores import outbox
 from image_assets.stores.sqs import Queue
 from image_assets_tests.conftest import Aws
 from image_assets_tests.enhancement.conftest import COUNT, Denying, Studio, assert_whole
@@ -308,6 +310,53 @@ def test_a_run_with_a_budget_of_time_leaves_the_rest_to_the_next(studio: Studio)
     assert analyse_due(studio.work, budget_s=600.0).total == 2
 
 
+def test_words_of_others_that_no_database_takes_end_no_run(studio: Studio) -> None:
+    bad = studio.add_urls("https://127.0.0.1/a\x07.jpg", "https://a\ud7ff.example/a.jpg")
+    [good, refused] = studio.add(1, 2)
+    studio.request(*bad, good, refused)
+    studio.gemini.faults.inject("status", on="text", status=400, message="no \x00 thanks", after=1)
+    report = studio.run()
+    assert report.failed == 3
+    assert [studio.status(number) for number in bad] == ["failed", "failed"]
+    assert "\x00" not in str([row["failure_reason"] for row in studio.rows(products)])
+    assert sorted(studio.status(number) for number in (good, refused)) == ["failed", "pending_review"]
+
+
+def test_credentials_that_have_expired_stop_the_run_and_no_product_pays_for_it(studio: Studio, aws: Aws) -> None:
+    numbers = studio.add(1, 2, 3)
+    studio.request(*numbers)
+    aws.faults.inject("GET", "/raw/", error("400 Bad Request", "ExpiredToken"), times=100)
+    with studio.another() as expired:
+        report = expired.run()
+        assert report.turned_away is not None
+        assert report.turned_away.reason == "bad_credentials"
+    aws.faults.clear()
+    assert {row["attempt_count"] for row in studio.rows(requests)} == {0}
+    studio.run()
+    assert_whole(studio, numbers)
+
+
+def test_what_turned_one_product_away_makes_all_of_them_wait(studio: Studio) -> None:
+    studio.request(*studio.add(*range(8)))
+    with studio.another(ENHANCEMENT_DAILY_COST_USD="0", ENHANCEMENT_WORKERS="1") as poor:
+        assert poor.run().total == 1
+    assert studio.work.store.open_days() == []
+    assert studio.work.queue.due().now == 0
+    assert redrive(studio.work) == 0
+    assert studio.work.queue.due().now == 8
+
+
+def test_products_whose_messages_are_lost_are_taken_in_when_work_is_redriven(studio: Studio) -> None:
+    lost, fresh, unsent = studio.add(1, 2, 3)
+    with studio.engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE products SET created_at = now() - interval '2 hours' WHERE id <> {fresh}")
+        outbox.add(connection, OUTBOX, [request_body(unsent)])
+    assert redrive(studio.work) == 1
+    assert [row["product_id"] for row in studio.rows(requests)] == [lost]
+    studio.run()
+    assert_whole(studio, [lost])
+
+
 def test_a_product_whose_worker_dies_again_and_again_is_failed(studio: Studio) -> None:
     [product] = studio.add(1)
     studio.request(product)
@@ -319,7 +368,7 @@ def test_a_product_whose_worker_dies_again_and_again_is_failed(studio: Studio) -
     studio.run()
     assert studio.status(product) == "failed"
     assert studio.rows(products)[0]["failure_code"] == "crashed"
-    assert settle_crashed(studio.work) == 0
+    assert settle_crashed(studio.engine) == 0
 
 
 def test_naming_a_product_or_redriving_ends_its_waiting(studio: Studio) -> None:

@@ -6,6 +6,7 @@ Here: counts, what is due, retry, cancel, priorities, the history. Not here: wor
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -101,18 +102,24 @@ class QueueControl:
         with transaction(self._engine) as connection:
             return Due(*connection.execute(statement).one())
 
-    def retry(self, keys: Sequence[Any] | None = None, *where: sa.ColumnElement[bool]) -> int:
+    def retry(
+        self,
+        keys: Sequence[Any] | None = None,
+        *where: sa.ColumnElement[bool],
+        connection: sa.Connection | None = None,
+    ) -> int:
         """Have failed items worked again as new ones; those named by ``keys`` also if they were cancelled.
 
         Args:
             keys: which ones, or None for all that failed.
             where: conditions on the table's columns.
+            connection: the transaction to do it in; else one of its own.
 
         Returns:
             How many there were.
         """
         states = ("failed",) if keys is None else ("failed", "cancelled")
-        return self._change("queued", keys, (has_status(self.table, *states), *where), anew())
+        return self._change("queued", keys, (has_status(self.table, *states), *where), anew(), connection)
 
     def cancel(self, keys: Sequence[Any] | None, *where: sa.ColumnElement[bool]) -> int:
         """Take out items that are not done; workers lose those they have. As `retry`, None meaning all."""
@@ -156,15 +163,20 @@ class QueueControl:
         return [column == value for column, value in zip(self._key, _values(key), strict=True)]
 
     def _change(
-        self, action: str, keys: Sequence[Any] | None, where: Sequence[sa.ColumnElement[bool]], values: dict[str, Any]
+        self,
+        action: str,
+        keys: Sequence[Any] | None,
+        where: Sequence[sa.ColumnElement[bool]],
+        values: dict[str, Any],
+        connection: sa.Connection | None = None,
     ) -> int:
         changed: list[Any] = []
         details = {name: value for name, value in values.items() if name == "priority"}
-        with transaction(self._engine) as connection:
+        with nullcontext(connection) if connection is not None else transaction(self._engine) as within:
             for among in self._among(keys):
                 statement = sa.update(self.table).where(among, *where).values(updated_at=sa.func.now(), **values)
-                changed += connection.execute(statement.returning(*self._key)).mappings()
-            self.record(connection, action, [self.key_of(row) for row in changed], details)
+                changed += within.execute(statement.returning(*self._key)).mappings()
+            self.record(within, action, [self.key_of(row) for row in changed], details)
         return len(changed)
 
     def _among(self, keys: Sequence[Any] | None) -> Iterator[sa.ColumnElement[bool]]:

@@ -36,10 +36,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Exponential with full jitter: after attempt *n* between 0 and ``base_s * 2 ** (n - 1)``, at most ``cap_s``."""
+    """Exponential with jitter: after attempt *n* up to ``base_s * 2 ** (n - 1)``, at most ``cap_s``.
+
+    And at least the part ``floor`` of that: with 0, full jitter, retries spread best; more makes sure that a system's
+    bad minutes are outlived.
+    """
 
     base_s: float = 5.0
     cap_s: float = 600.0
+    floor: float = 0.0
 
     def wait_s(self, attempt: int, retry_after_s: float | None = None) -> float:
         """Seconds to wait after a failed attempt.
@@ -53,7 +58,7 @@ class Backoff:
             asked = min(float(retry_after_s), MAX_RETRY_AFTER_S)
             return asked + random.uniform(0, self.base_s)  # noqa: S311 - no secret
         longest = min(self.cap_s, self.base_s * 2.0 ** min(attempt - 1, 60))
-        return random.uniform(0, longest)  # noqa: S311 - no secret
+        return random.uniform(self.floor * longest, longest)  # noqa: S311 - no secret
 
 
 class LeaseQueue(QueueControl):

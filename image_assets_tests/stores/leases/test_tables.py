@@ -32,6 +32,7 @@ def test_a_wait_that_was_asked_for_is_kept_up_to_a_day(asked: float, attempt: in
 
 def test_waits_differ() -> None:
     assert len({Backoff(5.0, 600.0).wait_s(3) for _ in range(20)}) > 10
+    assert all(10.0 <= Backoff(5.0, 600.0, floor=0.5).wait_s(3) <= 20.0 for _ in range(50))
 
 
 def test_a_lost_lease_can_be_told_to_another_process() -> None:
