@@ -141,6 +141,7 @@ class Announcer:
     def _note(self, *, failing: bool) -> None:
         with self._lock:
             self._failing, self._asked_at = failing, self._clock()
+            self._answers, self._looked_at = not failing, self._asked_at
 
 
 class Intake:
@@ -198,13 +199,14 @@ class Intake:
         with transaction(self._engine) as connection:
             if key is not None and (earlier := _remembered(connection, owner, key)):
                 return earlier, True
-            receipt = Receipt(total=len(items), products=[], refused=refused, queued=True)
+            # Nobody who asks for the answer meanwhile, or after a crash, is told of messages that are not sent yet.
+            receipt = Receipt(total=len(items), products=[], refused=refused, queued=not good)
             if good:
                 receipt.products, message_ids = _create(connection, good, owner)
                 if key is not None:
                     _remember(connection, owner, key, receipt)
-        if message_ids and not self._announcer.announce(message_ids):
-            receipt.queued = False
+        if message_ids and self._announcer.announce(message_ids):
+            receipt.queued = True
             if key is not None:
                 self._change(lambda connection: _remember(connection, owner, key, receipt))
         self._forget_sometimes()

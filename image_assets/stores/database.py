@@ -34,6 +34,8 @@ metadata = sa.MetaData(
 CONNECT_TIMEOUT_S = 5
 # A connection whose other end says nothing for so long is dead; without it TCP waits a quarter of an hour.
 DEAD_AFTER_MS = 30_000
+# A process that hangs, or whose machine is gone, in the middle of a transaction keeps its rows locked: not for longer.
+_IDLE_OPTION = "-c idle_in_transaction_session_timeout=60s"
 MIGRATIONS = PACKAGE / "migrations"
 _UNDEFINED_TABLE = "42P01"  # PostgreSQL, appendix A
 _log = logging.getLogger(__name__)
@@ -74,7 +76,13 @@ def make_engine(url: str, variable: str = "DATABASE_URL", *, kept: int = 5) -> s
     if parsed.get_backend_name() != "postgresql":
         return sa.create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
     # No limit but the threads that use it: one that holds a lock and asks for a second connection must get it.
-    arguments = {"connect_timeout": CONNECT_TIMEOUT_S, "tcp_user_timeout": DEAD_AFTER_MS}
+    given = parsed.query.get("options", ())
+    options = [*([given] if isinstance(given, str) else given), _IDLE_OPTION]
+    arguments = {
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "tcp_user_timeout": DEAD_AFTER_MS,
+        "options": " ".join(options),
+    }
     return sa.create_engine(
         parsed,
         pool_pre_ping=True,

@@ -322,3 +322,11 @@ def test_an_unlock_that_is_refused_leaves_no_lock_in_the_pool(
     with hold(other, "deal", "A deal"):
         pass
     other.dispose()
+
+
+def test_who_hangs_in_a_transaction_loses_it_and_an_option_of_the_address_is_kept(database_url: str) -> None:
+    engine = make_engine(f"{database_url}?options=-c%20application_name%3Ddoctor")
+    with engine.connect() as connection:
+        for name, value in (("idle_in_transaction_session_timeout", "1min"), ("application_name", "doctor")):
+            assert connection.exec_driver_sql(f"SHOW {name}").scalar() == value
+    engine.dispose()

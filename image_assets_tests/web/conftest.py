@@ -106,7 +106,8 @@ class Site:
 
     def forget_the_queue(self) -> None:
         """Have the application ask the queue again at once, though it failed or was asked just now."""
-        self.app.state.services.announcer._asked_at = float("-inf")
+        announcer = self.app.state.services.announcer
+        announcer._asked_at = announcer._looked_at = float("-inf")
 
     def clear(self) -> None:
         """Lose all rows and messages; numbers go on."""
