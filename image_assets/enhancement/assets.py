@@ -15,12 +15,13 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
+from sqlalchemy.exc import SQLAlchemyError
 
 from image_assets.enhancement import checks, frames as image_frames
 from image_assets.enhancement.frames import ENHANCED_IMAGES, PROMPTS, REQUESTS, Row, by_product, images_of
 from image_assets.enhancement.model import Stage, shown_address
 from image_assets.enhancement.partitions import intake_day
-from image_assets.enhancement.products import ProductStore, image_rows
+from image_assets.enhancement.products import ProductStore, image_rows, prompt_rows, request_rows
 from image_assets.enhancement.progress import days_asked_for, look_for_objects, raise_if_turned_away, read_progress
 from image_assets.enhancement.proof import prove
 from image_assets.enhancement.service import analyse_due, enhance_due, receive
@@ -83,11 +84,18 @@ class Intake:
 
 
 def take_in(store: ProductStore, settings: Settings, sqs: SqsResource, *, budget_s: float) -> Intake:
-    """Take requests out of the queue; one that can't be asked is no error: what is in the inbox can be worked on."""
+    """Take requests out of the queue; one that can't be asked is no error: what is in the inbox can be worked on.
+
+    Raises:
+        UnreachableError, SettingsError: the database can't be used.
+    """
     try:
         queue = sqs.queue(settings, patience_s=QUEUE_PATIENCE_S)
         found = receive(store, queue, max_batches=MAX_BATCHES, budget_s=budget_s)
     except ImageAssetsError as error:
+        # What the driver said is its context: both systems go by the same types.
+        if isinstance(error.__context__, SQLAlchemyError):
+            raise
         return Intake(problem=str(error))
     return Intake(found.received, found.accepted, found.poison, found.reasons)
 
@@ -120,7 +128,7 @@ def requests(
             intake: Intake | None = None
             if date.fromisoformat(partition) == today and loaded.sqs_queue_url:
                 intake = take_in(products, loaded, sqs, budget_s=INTAKE_S)
-            rows = image_rows(engine, date.fromisoformat(partition))
+            rows = request_rows(engine, date.fromisoformat(partition))
             return _observe_requests(context, store, partition, intake, rows)
 
         do_partitions(context, REQUESTS_KEY, observe)
@@ -134,7 +142,7 @@ def _observe_requests(
     counts = image_frames.request_counts(rows)
     store.write(REQUESTS, partition, image_frames.request_columns(rows), run_footer(context, counts))
     metadata = count_metadata(counts) | (_intake_metadata(context, intake) if intake else {})
-    shown = [product for product, *_ in by_product(rows)][:SAMPLE_ROWS]
+    shown = rows[:SAMPLE_ROWS]
     if shown:
         metadata["products"] = table(
             ("product", "category", "raw image", "state", "waits for"),
@@ -182,19 +190,16 @@ def open_desk(settings: SettingsResource, database: DatabaseResource, frames: Fr
 
 @dataclass
 class DayRun:
-    """A run's work on a day: outcomes, and the rows afterwards."""
+    """A run's work on a day: outcomes, and the products that it did something for."""
 
     day: date
     stage: Stage
     report: Report
-    done: list[int] = field(default_factory=list)
-    rows: Sequence[Row] = ()
+    done: set[int] = field(default_factory=set)
 
-    @property
-    def products(self) -> list[list[Row]]:
-        """The rows of the products that this run did something for."""
-        done = set(self.done)
-        return [group for group in by_product(self.rows) if group[0]["product_id"] in done]
+    def of_run(self, rows: Sequence[Row]) -> list[Row]:
+        """The rows of these products."""
+        return [row for row in rows if row["product_id"] in self.done]
 
 
 def _work_on_day(
@@ -206,15 +211,14 @@ def _work_on_day(
         ImageAssetsError: as `raise_if_turned_away`, or the database can't be used.
     """
     day = date.fromisoformat(partition)
-    done: list[int] = []
+    done: set[int] = set()
 
     def note(outcome: Outcome) -> None:
         if outcome.status is Status.DONE:
-            done.append(int(outcome.item))
+            done.add(int(outcome.item))
 
     run = DayRun(day, stage, do(desk.work, day=day, budget_s=RUN_BUDGET_S, on_result=note), done)
     raise_if_turned_away(desk.work, stage, day, run.report, again=bool(context.retry_number))
-    run.rows = image_rows(desk.work.engine, day)
     return run
 
 
@@ -268,12 +272,13 @@ def prompts(
 
 def _analyse_day(context: dg.AssetExecutionContext, desk: Desk, partition: str) -> Metadata:
     run = _work_on_day(context, desk, Stage.PROMPTS, partition, analyse_due)
-    columns, counts = image_frames.prompt_columns(run.rows), image_frames.prompt_counts(run.rows)
+    rows = prompt_rows(desk.work.engine, run.day)
+    columns, counts = image_frames.prompt_columns(rows), image_frames.prompt_counts(rows)
     metadata = _write(context, desk, PROMPTS, run, columns, counts)
     shown = [
         (product["product_id"], ordinal, _cut(prompt))
-        for product, *_ in run.products
-        for ordinal, prompt in enumerate(product["prompts"] or (), start=1)
+        for product in run.of_run(rows)
+        for ordinal, prompt in enumerate(product["prompts"], start=1)
     ]
     return metadata | ({"prompts_of_run": table(("product", "image", "prompt"), shown[:SAMPLE_ROWS])} if shown else {})
 
@@ -309,16 +314,17 @@ def enhanced_images(
 def _enhance_day(context: dg.AssetExecutionContext, desk: Desk, partition: str) -> Metadata:
     run = _work_on_day(context, desk, Stage.IMAGES, partition, enhance_due)
     looked = look_for_objects(desk.work.engine, desk.work.objects, run.day)
-    counts = image_frames.image_counts(run.rows)
+    rows = image_rows(desk.work.engine, run.day)
+    counts = image_frames.image_counts(rows)
     counts |= {"objects_looked_for": looked.looked, checks.MISSING: len(looked.wrong)}
-    metadata = _write(context, desk, ENHANCED_IMAGES, run, image_frames.image_columns(run.rows), counts)
+    metadata = _write(context, desk, ENHANCED_IMAGES, run, image_frames.image_columns(rows), counts)
     if looked.wrong:
         metadata["objects_wrong"] = table(("object",), [(text,) for text in looked.wrong[:SAMPLE_ROWS]])
-    groups = run.products[:SAMPLE_ROWS]
+    groups = by_product(run.of_run(rows))
     if groups:
-        rows = [(group[0]["product_id"], group[0]["category"], len(images_of(group))) for group in groups]
-        metadata["products"] = table(("product", "category", "images"), rows)
-    if sheet := _before_and_after(context, desk.work.objects, run.products):
+        shown = [(group[0]["product_id"], group[0]["category"], len(images_of(group))) for group in groups]
+        metadata["products"] = table(("product", "category", "images"), shown[:SAMPLE_ROWS])
+    if sheet := _before_and_after(context, desk.work.objects, groups):
         metadata["before_and_after"] = jpeg_metadata(sheet, "raw photographs, each beside its enhanced images")
     return metadata
 

@@ -15,7 +15,7 @@ from image_assets.enhancement.assets import IMAGES_KEY, PROMPTS_KEY, REQUESTS_KE
 from image_assets.enhancement.model import OUTBOX
 from image_assets.enhancement.partitions import FIRST_DAY
 from image_assets.enhancement.products import OpenDay, ProductStore
-from image_assets.enhancement.service import redrive
+from image_assets.enhancement.service import redrive, settle_crashed
 from image_assets.enhancement.workplace import open_workplace
 from image_assets.orchestration.failures import dagster_failures, transient_retries
 from image_assets.orchestration.metadata import count_metadata
@@ -31,8 +31,13 @@ ASK_AGAIN = timedelta(minutes=10)
 # The relay takes no further batch then; the schedule's next run goes on.
 RELAY_S = 120.0
 RELAY_MESSAGES = 100_000
+# A run that has been under way for longer is dead, in seconds: Dagster's run monitoring ends it, and nothing here waits
+# for it. A day's is both steps' RUN_BUDGET_S, and more than as much for retries; the relay's is all tries of RELAY_S.
+DAY_RUN_S = 3600.0
+RELAY_RUN_S = 900.0
 
 _PARTITION_TAG = "dagster/partition"
+_MAX_RUNTIME_TAG = "dagster/max_runtime"
 _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
@@ -46,7 +51,7 @@ enhance_products = dg.define_asset_job(
     "enhance_products",
     selection=dg.AssetSelection.assets(REQUESTS_KEY, PROMPTS_KEY, IMAGES_KEY),
     # Before the syncs of other areas, for which nobody waits.
-    tags={"dagster/priority": "1"},
+    tags={"dagster/priority": "1", _MAX_RUNTIME_TAG: f"{DAY_RUN_S:.0f}"},
     description="Everything for the products that were asked for on a day: requests, prompts, images.",
 )
 
@@ -95,10 +100,13 @@ def enhancement_requests(
             # Asked first: a message that is received while the database is down comes one time closer to being poison.
             store.today()
             intake = take_in(store, loaded, sqs, budget_s=TICK_INTAKE_S)
+            # Runs do it as they end; those that die again and again never do.
+            settle_crashed(engine)
             days = store.open_days()
     _log_intake(context, intake)
-    busy = _partitions_in_progress(context.instance, enhance_products.name)
-    requests = runs_to_ask_for(days, busy, datetime.now(UTC))
+    now = datetime.now(UTC)
+    busy = _partitions_in_progress(context.instance, enhance_products.name, now - timedelta(seconds=DAY_RUN_S))
+    requests = runs_to_ask_for(days, busy, now)
     if requests:
         return dg.SensorResult(run_requests=requests)
     sentences = ["No product is due." if not days else f"Runs are in progress for {', '.join(sorted(busy))}."]
@@ -116,10 +124,23 @@ def _log_intake(context: dg.SensorEvaluationContext, intake: Intake) -> None:
         context.log.warning("A message is poison: %s", reason)
 
 
-def _partitions_in_progress(instance: dg.DagsterInstance, job: str) -> set[str]:
-    """The partitions that unfinished runs of a job are for; of a job without partitions, an empty name."""
-    runs = instance.get_runs(dg.RunsFilter(job_name=job, statuses=_UNFINISHED))
-    return {run.tags.get(_PARTITION_TAG, "") for run in runs}
+def _partitions_in_progress(instance: dg.DagsterInstance, job: str, dead_before: datetime) -> set[str]:
+    """The partitions that unfinished runs of a job are for; of a job without partitions, an empty name.
+
+    A run that began before ``dead_before`` is none of them: should it live after all, leases keep the two apart.
+    """
+    records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=_UNFINISHED))
+    alive = (record.dagster_run for record in records if _began(record) >= dead_before)
+    return {run.tags.get(_PARTITION_TAG, "") for run in alive}
+
+
+def _began(record: dg.RunRecord) -> datetime:
+    """When a run began, or is to begin: one that only waits for its turn can't have died."""
+    if record.dagster_run.status is dg.DagsterRunStatus.QUEUED:
+        return datetime.max.replace(tzinfo=UTC)
+    if record.start_time is not None:
+        return datetime.fromtimestamp(record.start_time, UTC)
+    return record.update_timestamp
 
 
 @contextmanager
@@ -151,7 +172,10 @@ def relay_messages(
     context.add_output_metadata(metadata)
 
 
-@dg.job(description="Sends the requests to the queue that could not be sent when their products were created.")
+@dg.job(
+    tags={_MAX_RUNTIME_TAG: f"{RELAY_RUN_S:.0f}"},
+    description="Sends the requests to the queue that could not be sent when their products were created.",
+)
 def relay_outbox() -> None:
     """Relay the outbox."""
     relay_messages()
@@ -173,7 +197,8 @@ def outbox_relay(
         waiting, _ = outbox.waiting(engine, OUTBOX)
     if not waiting:
         return dg.SkipReason("The outbox is empty.")
-    if _partitions_in_progress(context.instance, relay_outbox.name):
+    dead_before = datetime.now(UTC) - timedelta(seconds=RELAY_RUN_S)
+    if _partitions_in_progress(context.instance, relay_outbox.name, dead_before):
         return dg.SkipReason(f"{waiting:,} messages wait; a run is at it.")
     return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
 

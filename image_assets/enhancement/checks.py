@@ -26,7 +26,8 @@ _HINTS = {
     "image_count": "Rows of product_images are gone, or were written by hand: restore them.",
     "image_size": "They were made before ENHANCED_MIN_SIDE was raised: reject them in the review, or lower it again.",
     "no_pending_without_images": (
-        "Start the sensor enhancement_requests, or materialise the days of these products; "
+        "Start the sensor enhancement_requests, or materialise the days of these products; one that was never asked "
+        "for has no day, as its message was lost: `image-assets enhancement redrive` asks for it. "
         "`image-assets enhancement status` says what waits where."
     ),
     "no_failed_products": "Repair what the reasons name, then run the job enhancement_redrive.",

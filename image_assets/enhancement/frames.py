@@ -1,6 +1,6 @@
 """The enhancement area's tables as Parquet frames: what was asked for on a day, the prompts, the images.
 
-Here: schemas, and the day's rows (`products.image_rows`) to columns. Not here: where frames are kept
+Here: schemas, and the day's rows (``products.py``) to columns. Not here: where frames are kept
 (``stores/frames.py``). A frame says how the day stood when it was written; the database goes on.
 """
 
@@ -105,7 +105,7 @@ def images_of(rows: Sequence[Row]) -> list[Row]:
 
 
 def request_columns(rows: Iterable[Row]) -> dict[str, list[Any]]:
-    """Columns of `REQUESTS`; addresses lose their signatures."""
+    """Columns of `REQUESTS`, of a row per product; addresses lose their signatures."""
     return _columns(
         REQUESTS,
         [
@@ -116,20 +116,19 @@ def request_columns(rows: Iterable[Row]) -> dict[str, list[Any]]:
                 "error": product["error_message"],
                 "code": product["error_code"],
             }
-            for product, *_ in by_product(rows)
+            for product in rows
         ],
     )
 
 
-def request_counts(rows: Iterable[Row]) -> dict[str, int]:
+def request_counts(rows: Sequence[Row]) -> dict[str, int]:
     """Counts of `REQUESTS`: products, messages, and products by the state of their work."""
-    products = [product for product, *_ in by_product(rows)]
-    states = Counter(f"state_{product['state']}" for product in products)
-    return {"requests": len(products), "messages": sum(product["messages"] for product in products), **states}
+    states = Counter(f"state_{product['state']}" for product in rows)
+    return {"requests": len(rows), "messages": sum(product["messages"] for product in rows), **states}
 
 
 def prompt_columns(rows: Iterable[Row]) -> dict[str, list[Any]]:
-    """Columns of `PROMPTS`."""
+    """Columns of `PROMPTS`, of a row per product with an analysis."""
     return _columns(
         PROMPTS,
         [
@@ -140,20 +139,19 @@ def prompt_columns(rows: Iterable[Row]) -> dict[str, list[Any]]:
                 "analysis": json.dumps(product["analysis"], ensure_ascii=False, sort_keys=True),
                 "model": product["analysis_model"],
             }
-            for product, *_ in by_product(rows)
-            for ordinal, prompt in enumerate(product["prompts"] or (), start=1)
+            for product in rows
+            for ordinal, prompt in enumerate(product["prompts"], start=1)
         ],
     )
 
 
-def prompt_counts(rows: Iterable[Row]) -> dict[str, int]:
+def prompt_counts(rows: Sequence[Row]) -> dict[str, int]:
     """Counts of `PROMPTS`."""
-    made = [len(product["prompts"]) for product, *_ in by_product(rows) if product["prompts"]]
-    return {"products_analysed": len(made), "prompts_of_day": sum(made)}
+    return {"products_analysed": len(rows), "prompts_of_day": sum(len(product["prompts"]) for product in rows)}
 
 
 def image_columns(rows: Iterable[Row]) -> dict[str, list[Any]]:
-    """Columns of `ENHANCED_IMAGES`."""
+    """Columns of `ENHANCED_IMAGES`, of a row per image, and one of a product without any."""
     found: list[dict[str, Any]] = []
     for group in by_product(rows):
         product = group[0]

@@ -278,8 +278,8 @@ def _any(product_ids: Sequence[int]) -> sa.ColumnElement[Any]:
     return sa.any_(sa.literal(list(product_ids), sa.ARRAY(sa.BigInteger)))
 
 
-def image_rows(engine: sa.Engine, day: date) -> list[Mapping[str, Any]]:
-    """Everything the day's frames say, one row per image, and one of a product without any; ordered."""
+def request_rows(engine: sa.Engine, day: date) -> list[Mapping[str, Any]]:
+    """What a day's frame of requests says, one row per product; ordered."""
     query = (
         sa.select(
             requests.c.product_id,
@@ -293,11 +293,42 @@ def image_rows(engine: sa.Engine, day: date) -> list[Mapping[str, Any]]:
             products.c.category,
             products.c.raw_image,
             products.c.status.label("product_status"),
+        )
+        .join(products, products.c.id == requests.c.product_id)
+        .where(*of_day(day))
+        .order_by(requests.c.product_id)
+    )
+    return _rows(engine, query)
+
+
+def prompt_rows(engine: sa.Engine, day: date) -> list[Mapping[str, Any]]:
+    """What a day's frame of prompts says, one row per product that was analysed; ordered."""
+    query = (
+        sa.select(
+            analyses.c.product_id,
             analyses.c.source_key,
             analyses.c.source_sha256,
             analyses.c.prompts,
             analyses.c.analysis,
             analyses.c.model.label("analysis_model"),
+        )
+        .join(requests, requests.c.product_id == analyses.c.product_id)
+        .where(*of_day(day))
+        .order_by(analyses.c.product_id)
+    )
+    return _rows(engine, query)
+
+
+def image_rows(engine: sa.Engine, day: date) -> list[Mapping[str, Any]]:
+    """What a day's frame of images says, one row per image, and one of a product without any; ordered."""
+    query = (
+        sa.select(
+            requests.c.product_id,
+            requests.c.error_code,
+            requests.c.error_message,
+            products.c.category,
+            products.c.status.label("product_status"),
+            analyses.c.source_key,
             product_images.c.id.label("image_id"),
             product_images.c.ordinal,
             product_images.c.image_url,
@@ -313,8 +344,12 @@ def image_rows(engine: sa.Engine, day: date) -> list[Mapping[str, Any]]:
         .join(products, products.c.id == requests.c.product_id)
         .outerjoin(analyses, analyses.c.product_id == requests.c.product_id)
         .outerjoin(product_images, product_images.c.product_id == requests.c.product_id)
-        .where(requests.c.intake_day == day)
+        .where(*of_day(day))
         .order_by(requests.c.product_id, product_images.c.ordinal)
     )
+    return _rows(engine, query)
+
+
+def _rows(engine: sa.Engine, query: sa.Select[Any]) -> list[Mapping[str, Any]]:
     with connected(engine) as connection:
         return [row._asdict() for row in connection.execute(query)]

@@ -26,11 +26,12 @@ GRACE_S = 900
 _QUERIES = {
     # A product without an analysis has no images to count: it is pending, or failed before.
     "image_count": """
-        SELECT p.id AS item, 'has ' || count(i.id) || ' images, not ' || cardinality(a.prompts) AS text
+        SELECT p.id AS item, 'has ' || coalesce(i.made, 0) || ' images, not ' || cardinality(a.prompts) AS text
         FROM products p JOIN enhancement_analyses a ON a.product_id = p.id
-        LEFT JOIN product_images i ON i.product_id = p.id
+        LEFT JOIN (SELECT product_id, count(*) AS made FROM product_images GROUP BY product_id) i
+        ON i.product_id = p.id
         WHERE p.status IN ('pending_review', 'approved', 'rejected')
-        GROUP BY p.id, a.prompts HAVING count(i.id) <> cardinality(a.prompts)""",
+        AND coalesce(i.made, 0) <> cardinality(a.prompts)""",
     "image_size": """
         SELECT i.product_id AS item, 'image ' || i.ordinal || ' has ' || i.width || 'x' || i.height || ' pixels' AS text
         FROM product_images i WHERE least(i.width, i.height) < :min_side""",

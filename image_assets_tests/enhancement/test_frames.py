@@ -56,7 +56,7 @@ analyses = st.fixed_dictionaries(
 
 @st.composite
 def days(draw: st.DrawFn) -> list[Row]:
-    """The rows of a day, as they are read from the database."""
+    """A day with everything about its products, one row per image."""
     rows: list[Row] = []
     for product_id in sorted(draw(st.sets(st.integers(1, 2**63 - 1), max_size=4))):
         product = {
@@ -89,14 +89,24 @@ def through(kind: FrameType, columns: Mapping[str, Any]) -> list[dict[str, Any]]
 
 
 def products_of(rows: Sequence[Row]) -> dict[int, Row]:
-    """The first row of each product."""
-    return {row["product_id"]: row for row in reversed(rows)}
+    """One row of each product, in the day's order."""
+    return {row["product_id"]: row for row in rows}
+
+
+def asked(rows: Sequence[Row]) -> list[Row]:
+    """What is read of requests: a row per product."""
+    return list(products_of(rows).values())
+
+
+def analysed(rows: Sequence[Row]) -> list[Row]:
+    """What is read of prompts: a row per product with an analysis."""
+    return [product for product in asked(rows) if product["prompts"] is not None]
 
 
 @few
 @given(days())
 def test_every_product_that_was_asked_for_is_one_row_with_its_state(rows: list[Row]) -> None:
-    found = through(frames.REQUESTS, frames.request_columns(rows))
+    found = through(frames.REQUESTS, frames.request_columns(asked(rows)))
     products = products_of(rows)
     assert [row["product_id"] for row in found] == sorted(products)
     for row in found:
@@ -105,7 +115,7 @@ def test_every_product_that_was_asked_for_is_one_row_with_its_state(rows: list[R
         assert {name: row[name] for name in same} == {name: product[name] for name in same}
         assert (row["error"], row["code"]) == (product["error_message"], product["error_code"])
         assert row["attempts"] == product["attempt_count"]
-    counts = frames.request_counts(rows)
+    counts = frames.request_counts(asked(rows))
     assert counts.pop("requests") == len(products)
     assert counts.pop("messages") == sum(product["messages"] for product in products.values())
     assert sum(counts.values()) == len(products)
@@ -114,14 +124,15 @@ def test_every_product_that_was_asked_for_is_one_row_with_its_state(rows: list[R
 @few
 @given(days())
 def test_no_frame_gives_a_signature_away(rows: list[Row]) -> None:
-    columns = (frames.request_columns(rows), frames.prompt_columns(rows), frames.image_columns(rows))
+    prompts, images = frames.prompt_columns(analysed(rows)), frames.image_columns(rows)
+    columns = (frames.request_columns(asked(rows)), prompts, images)
     assert SIGNATURE.split("=")[1] not in repr(columns)
 
 
 @few
 @given(days())
 def test_every_prompt_is_one_row_with_its_analysis_as_json(rows: list[Row]) -> None:
-    found = through(frames.PROMPTS, frames.prompt_columns(rows))
+    found = through(frames.PROMPTS, frames.prompt_columns(analysed(rows)))
     wanted = [
         (product_id, ordinal, prompt, product["source_key"], product["source_sha256"], product["analysis_model"])
         for product_id, product in sorted(products_of(rows).items())
@@ -129,7 +140,7 @@ def test_every_prompt_is_one_row_with_its_analysis_as_json(rows: list[Row]) -> N
     ]
     assert [tuple(row[name] for name in row if name != "analysis") for row in found] == wanted
     assert all(json.loads(row["analysis"]) == products_of(rows)[row["product_id"]]["analysis"] for row in found)
-    assert frames.prompt_counts(rows) == {
+    assert frames.prompt_counts(analysed(rows)) == {
         "products_analysed": len({row["product_id"] for row in found}),
         "prompts_of_day": len(found),
     }

@@ -244,6 +244,23 @@ def test_a_queue_that_is_gone_is_a_warning_and_what_is_in_the_inbox_is_worked_on
     assert_whole(area.studio, [product])
 
 
+def test_a_database_that_fails_as_requests_are_taken_in_is_no_problem_of_the_queue(area: Area, queue: Queue) -> None:
+    [product] = area.studio.add(1)
+    queue.send([request_body(product)])
+    area.write(
+        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$BEGIN RAISE EXCEPTION 'the disk is full' USING ERRCODE = '53100'; END$$"
+    )
+    area.write("CREATE TRIGGER fails BEFORE INSERT ON enhancement_requests EXECUTE FUNCTION fail()")
+    try:
+        run = area.run(REQUESTS_KEY)
+    finally:
+        area.write("DROP FUNCTION fail CASCADE")
+    assert run.waits_for_retry
+    assert run.failure.startswith("The database of DATABASE_URL can't be reached: the disk is full")
+    assert queue.receive()[0].receives == 2
+
+
 # --- when a whole system turns the run away
 
 
@@ -358,7 +375,9 @@ def test_too_few_images_too_small_ones_and_products_that_nobody_works_on_fail_th
     area.write("UPDATE products SET created_at = now() - interval '16 minutes' WHERE id = :id", id=never)
     run = area.run(IMAGES_KEY)
     assert failing(run)["no_pending_without_images"] == ERROR
-    assert "enhancement_requests" in str(run.checks["no_pending_without_images"].description)
+    hint = str(run.checks["no_pending_without_images"].description)
+    assert "enhancement_requests" in hint
+    assert "`image-assets enhancement redrive`" in hint
     monkeypatch.setenv("ENHANCED_MIN_SIDE", "16")
     assert "image_size" not in failing(area.run(IMAGES_KEY))
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._daemon.auto_run_reexecution.auto_run_reexecution import should_retry
+from dagster._daemon.monitoring.run_monitoring import check_run_timeout
+from dagster_shared.yaml_utils import safe_load_yaml
 from hypothesis import given, strategies as st
 
-from image_assets.enhancement.automation import ASK_AGAIN, MAX_DAYS_PER_TICK, runs_to_ask_for
+from image_assets.enhancement.automation import (
+    ASK_AGAIN,
+    DAY_RUN_S,
+    MAX_DAYS_PER_TICK,
+    RELAY_RUN_S,
+    runs_to_ask_for,
+)
 from image_assets.enhancement.model import OUTBOX, request_body
 from image_assets.enhancement.products import OpenDay
 from image_assets.stores import outbox
@@ -20,6 +32,7 @@ from image_assets_tests.enhancement_dagster.conftest import Area, Ticker
 from image_assets_tests.faults import error
 from image_assets_tests.stores.sqs_faults import refuse
 
+ROOT = Path(__file__).parents[2]
 NOON = datetime(2026, 6, 1, 12, 3, tzinfo=UTC)
 DEAD_DATABASE = "postgresql+psycopg://user:password@127.0.0.1:9/none"
 BUSY = error("503 Service Unavailable", "ServiceUnavailable")
@@ -109,6 +122,65 @@ def test_a_day_whose_run_is_in_progress_is_not_asked_for_a_second_time(area: Are
     assert [partition for _, partition in ticker.sensor().runs] == [area.today]
 
 
+def start_run(instance: dg.DagsterInstance, job: dg.JobDefinition, seconds_ago: float, **tags: str) -> str:
+    """A run that started so long ago; returns its id."""
+    run = instance.create_run_for_job(job, tags={**job.run_tags, **tags})
+    started = dg.DagsterEvent("PIPELINE_START", job.name)
+    instance.run_storage.handle_run_event(run.run_id, started, datetime.now(UTC) - timedelta(seconds=seconds_ago))
+    return run.run_id
+
+
+def test_a_run_that_was_lost_blocks_its_day_only_for_as_long_as_a_run_may_take(area: Area, ticker: Ticker) -> None:
+    area.ask(1)
+    job = area.dagster.definitions.resolve_job_def("enhance_products")
+    today = {"dagster/partition": area.today}
+    start_run(area.dagster.instance, job, DAY_RUN_S + 60, **today)
+    assert [partition for _, partition in ticker.sensor().runs] == [area.today]
+    start_run(area.dagster.instance, job, DAY_RUN_S - 60, **today)
+    assert ticker.sensor().runs == []
+
+
+def test_a_run_that_waits_for_its_turn_is_in_progress_however_long(area: Area, ticker: Ticker) -> None:
+    area.ask(1)
+    instance = area.dagster.instance
+    job = area.dagster.definitions.resolve_job_def("enhance_products")
+    location = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("image_assets"), "image_assets")
+    run = instance.create_run_for_job(
+        job, tags={"dagster/partition": area.today}, remote_job_origin=RemoteJobOrigin(location, job.name)
+    )
+    queued = dg.DagsterEvent("PIPELINE_ENQUEUED", job.name)
+    instance.run_storage.handle_run_event(run.run_id, queued, datetime.now(UTC) - timedelta(days=1))
+    assert ticker.sensor().runs == []
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("enhance_products", DAY_RUN_S), ("relay_outbox", RELAY_RUN_S)])
+def test_the_instances_monitoring_ends_a_run_that_was_lost_and_it_starts_again(
+    dagster: Dagster, name: str, seconds: float
+) -> None:
+    own = safe_load_yaml((ROOT / "dagster.yaml").read_text())
+    job = dagster.definitions.resolve_job_def(name)
+    ended: list[tuple[dg.DagsterRunStatus, bool]] = []
+    with dg.instance_for_test({key: own[key] for key in ("run_monitoring", "run_retries")}) as instance:
+        assert instance.run_monitoring_enabled
+        for late in (-60, 60):
+            run_id = start_run(instance, job, seconds + late)
+            record = instance.get_run_record_by_id(run_id)
+            assert record is not None
+            limit = float(instance.run_monitoring_max_runtime_seconds)
+            check_run_timeout(instance, record, logging.getLogger(__name__), limit)
+            run = instance.get_run_by_id(run_id)
+            assert run is not None
+            ended.append((run.status, should_retry(run, instance)))
+    assert ended == [(dg.DagsterRunStatus.STARTED, False), (dg.DagsterRunStatus.FAILURE, True)]
+
+
+def test_a_tick_fails_products_whose_runs_died_again_and_again(area: Area, ticker: Ticker) -> None:
+    [product] = area.ask(1)
+    area.write("UPDATE enhancement_requests SET status = 'failed', error_code = 'crashed', error_message = 'It died.'")
+    assert ticker.sensor().runs == []
+    assert area.studio.status(product) == "failed"
+
+
 def test_a_queue_that_is_down_keeps_nothing_waiting_and_the_tick_says_so(
     area: Area, queue: Queue, ticker: Ticker, aws: Aws, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -160,6 +232,17 @@ def test_the_schedule_starts_a_run_only_when_something_waits_and_one_at_a_time(
     job = area.dagster.definitions.resolve_job_def("relay_outbox")
     stored_instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
     assert ticker.schedule(stored_instance, NOON).skipped == "1 messages wait; a run is at it."
+
+
+def test_a_relay_that_was_lost_is_waited_for_only_for_as_long_as_one_may_take(
+    area: Area, ticker: Ticker, stored_instance: dg.DagsterInstance
+) -> None:
+    store_messages(area, request_body(1))
+    job = area.dagster.definitions.resolve_job_def("relay_outbox")
+    start_run(stored_instance, job, RELAY_RUN_S + 60)
+    assert len(ticker.schedule(stored_instance, NOON).runs) == 1
+    start_run(stored_instance, job, RELAY_RUN_S - 60)
+    assert ticker.schedule(stored_instance, NOON).runs == []
 
 
 def test_a_database_that_is_down_fails_the_schedules_tick(
