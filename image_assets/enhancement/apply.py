@@ -5,6 +5,8 @@ Here: one product at a time, under a lease. Not here: which products (``service.
 
 The order is what makes repeats safe: an image is in S3, under a key that follows from what it is made of, before its
 row is written, and the product changes its state last. What a dead process left in S3 is taken over, not paid again.
+Every request to Gemini is within what the day may cost, each one for itself: it counts before it is sent, and is given
+back only where it surely was free.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from image_assets.access import Access
 from image_assets.enhancement.model import ImagePlan, Product, Source, Stage, object_url, source_key
@@ -26,23 +29,28 @@ from image_assets.errors import (
     AccessDeniedError,
     ImageAssetsError,
     NotFoundError,
+    PermanentError,
     SettingsError,
+    SourceChangedError,
     TransientError,
     UnreachableError,
 )
 from image_assets.stores.database import transaction
 from image_assets.stores.leases import Lease, LeaseQueue
-from image_assets.stores.s3 import ObjectStore
+from image_assets.stores.s3 import ObjectStore, StoredObject
 from image_assets.stores.spend import SpendStore
 from image_assets.vendors.gemini.client import GeminiClient
+from image_assets.vendors.gemini.errors import may_be_charged
 from image_assets.vendors.gemini.protocol import Picture
 from image_assets.vendors.http import NotSentError
 
 _log = logging.getLogger(__name__)
 # Reasons that are no product's own, whatever product comes next.
-_TURNS_AWAY = frozenset({"throttled", "budget", "no_model", "no_bucket", "unreachable"})
-# Answers that were made, and are charged, although they are of no use.
-_CHARGED = frozenset({"no_answer", "bad_answer", "no_image"})
+_TURNS_AWAY = frozenset({"throttled", "budget", "no_model", "account", "not_geminis", "no_bucket", "unreachable"})
+# Our own bucket is down when it still says so after the client's retries.
+_BUCKET_DOWN = frozenset({"unavailable", "connection_cut"})
+# How often another process may be quicker to write the same key before an attempt is given up.
+_RACES = 3
 JPEG = "image/jpeg"
 # Nobody but the review page reads them, and what lies under a key never changes.
 _CACHE = "private, max-age=31536000, immutable"
@@ -130,16 +138,16 @@ class Enhancer:
         raw = self._sources.read(product.raw_image)
         source = Source(source_key(product.id, sha256 := _sha256(raw)), sha256)
         picture = normalise(raw, max_pixels=self._rules.max_pixels)
-        with self._access.attempt():
-            self._put(source.key, picture.data)
+        self._put(source.key, picture.data)
         lease.check()
-        with self._access.attempt(), self._paid(self._rules.analysis_cost_usd):
+        with self._access.attempt():
             answer, _ = self._gemini().answer_json(
                 instructions(product.category, self._rules.count),
                 Picture(picture.data, JPEG),
                 answer_schema(self._rules.count),
+                paying=partial(self._paid, self._rules.analysis_cost_usd),
             )
-            found = read_analysis(answer, self._rules.count)
+        found = read_analysis(answer, self._rules.count)
         with self._access.attempt(), transaction(self._store.engine) as connection:
             self._store.save_analysis(
                 connection,
@@ -158,6 +166,7 @@ class Enhancer:
         An image that can't be made does not stop the others of its product.
 
         Raises:
+            PermanentError: the photograph that the model was shown is gone for good (``source_lost``).
             ImageAssetsError: why not all of them could be made: one that can't pass before one that may.
         """
         known = self._store.analysis(product_id)
@@ -166,15 +175,13 @@ class Enhancer:
         wanted = plan_images(
             product_id, known.prompts, known.source, self._store.made(product_id), prefix=self._rules.prefix
         )
-        source: bytes | None = None
+        lease.check()
+        source = self._shown(product_id, known.source) if wanted else b""
         failures: list[ImageAssetsError] = []
         made = 0
         for item in wanted:
             lease.check()
             try:
-                if source is None:
-                    with self._access.attempt():
-                        source = self._objects.get(known.source.key).body
                 made += self._make(item, known, source)
             except ImageAssetsError as error:
                 if turns_away(error):
@@ -188,16 +195,34 @@ class Enhancer:
             self._queue.complete(connection, lease)
         return made
 
+    def _shown(self, product_id: int, known: Source) -> bytes:
+        """The picture that the model was shown; made anew from the same raw image where its object is gone."""
+        try:
+            return self._get(known.key).body
+        except NotFoundError as error:
+            gone = error
+        try:
+            raw = self._sources.read(self._store.find([product_id])[product_id].raw_image)
+        except PermanentError as error:
+            if turns_away(error):
+                raise
+            raise _source_lost(gone, error.message) from None
+        if _sha256(raw) != known.sha256:
+            raise _source_lost(gone, "The raw image is another one by now.")
+        _log.warning("Product %s: %s It is made anew from the raw image.", product_id, gone.message)
+        picture = normalise(raw, max_pixels=self._rules.max_pixels)
+        self._put(known.key, picture.data)
+        return picture.data
+
     def _make(self, item: ImagePlan, known: StoredAnalysis, source: bytes) -> bool:
         """Make one image, unless it is there; returns whether its row was written."""
-        with self._access.attempt():
-            image = self._left_behind(item.key, source)
+        image = self._passing(self._lying_at(item.key), source)
         if image is None:
-            with self._access.attempt(), self._paid(self._rules.image_cost_usd):
-                picture, _ = self._gemini().make_image(item.prompt, Picture(source, JPEG))
-            image = self._checked(picture.data, source)
             with self._access.attempt():
-                image = self._store_image(item.key, image, source)
+                picture, _ = self._gemini().make_image(
+                    item.prompt, Picture(source, JPEG), paying=partial(self._paid, self._rules.image_cost_usd)
+                )
+            image = self._store_image(item.key, self._checked(picture.data, source), source)
         with self._access.attempt():
             return self._store.save_image(
                 item.product_id,
@@ -215,46 +240,86 @@ class Enhancer:
 
     def _store_image(self, key: str, image: CheckedImage, source: bytes) -> CheckedImage:
         """Put an image into S3, and return what lies there then: an image that another process put there counts."""
-        if self._put(key, image.data):
-            return image
-        found = self._left_behind(key, source)
-        if found is None:  # not one that passes; and it has no row, or nobody would have wanted to make it
-            self._objects.replace(key, image.data, content_type=JPEG)
-        return found or image
+        for _ in range(_RACES):
+            if self._put(key, image.data):
+                return image
+            lying = self._lying_at(key)
+            found = self._passing(lying, source)
+            if found is not None:
+                return found
+            # Not one that passes; and it has no row, or nobody would have wanted to make it.
+            if lying is not None and self._replace(lying, image.data):
+                return image
+        raise TransientError(f"{self._objects.url(key)} is being written by others.", code="conflict")
 
-    def _left_behind(self, key: str, source: bytes) -> CheckedImage | None:
-        """The image under a key that passes the checks: made by a process that died before it could write the row."""
-        try:
-            body = self._objects.get(key).body
-            checked = self._checked(body, source)
-        except NotFoundError:
+    def _passing(self, lying: StoredObject | None, source: bytes) -> CheckedImage | None:
+        """An object as an image, if it passes: made by a process that died before it could write the row."""
+        if lying is None:
             return None
+        try:
+            checked = self._checked(lying.body, source)
         except TransientError as error:
             if error.code not in BAD_IMAGES:
                 raise
-            _log.info("What lies at %s is made anew: %s", key, error)
+            _log.info("What lies at %s is made anew: %s", lying.key, error)
             return None
-        return CheckedImage(body, checked.width, checked.height)
+        return CheckedImage(lying.body, checked.width, checked.height)
 
     def _checked(self, data: bytes, source: bytes) -> CheckedImage:
         return check_image(data, source=source, min_side=self._rules.min_side, max_pixels=self._rules.max_pixels)
 
+    def _get(self, key: str) -> StoredObject:
+        with self._bucket():
+            return self._objects.get(key)
+
+    def _lying_at(self, key: str) -> StoredObject | None:
+        try:
+            return self._get(key)
+        except NotFoundError:
+            return None
+
     def _put(self, key: str, body: bytes) -> bool:
-        return self._objects.create(key, body, content_type=JPEG, cache_control=_CACHE, metadata={})
+        with self._bucket():
+            return self._objects.create(key, body, content_type=JPEG, cache_control=_CACHE, metadata={})
+
+    def _replace(self, lying: StoredObject, body: bytes) -> bool:
+        """Replace an object; False where it is no longer the one that was looked at."""
+        try:
+            with self._bucket():
+                self._objects.replace(lying.key, body, content_type=JPEG, if_match=lying.etag)
+        except (SourceChangedError, NotFoundError):
+            return False
+        return True
+
+    @contextmanager
+    def _bucket(self) -> Iterator[None]:
+        """Use our own bucket: when it is down, that is no product's affair, as a stranger's server is."""
+        with self._access.attempt():
+            try:
+                yield
+            except TransientError as error:
+                if error.code not in _BUCKET_DOWN:
+                    raise
+                raise UnreachableError(error.message, hint=error.hint) from None
 
     @contextmanager
     def _paid(self, usd: float) -> Iterator[None]:
-        """Ask Gemini, within what the day may cost; what is surely not charged is given back."""
+        """One request to Gemini, within what the day may cost; given back where it surely was free."""
         day = self._spend.reserve(usd)
         try:
             yield
-        except ImageAssetsError as error:
-            if isinstance(error, UnreachableError) and not isinstance(error, NotSentError):
-                # One answer that was lost says nothing of the next product's.
-                raise TransientError(error.message, code="no_answer", hint=error.hint) from None
-            if error.code not in _CHARGED:
+        except Exception as error:
+            if not may_be_charged(error):
                 self._spend.refund(usd, day)
             raise
+
+
+def _source_lost(gone: NotFoundError, why: str) -> PermanentError:
+    return PermanentError(
+        f"{gone.message} It can't be made anew: {why}",
+        code="source_lost",
+        hint="Put the photograph back at the product's address as it was, and redrive; or create the product anew.",
+    )
 
 
 def _sha256(data: bytes) -> str:

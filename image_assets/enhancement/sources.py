@@ -65,3 +65,8 @@ class SourceReader:
                     raise
                 # Not permanent: a person can mend the policy without touching the product.
                 raise TransientError(error.message, code="raw_denied", hint=error.hint) from None
+            except TransientError as error:
+                if error.code not in ("unavailable", "connection_cut"):
+                    raise
+                # S3's own bad minutes, after its client's retries: they are no product's.
+                raise UnreachableError(error.message, hint=error.hint) from None

@@ -240,12 +240,23 @@ class ObjectStore:
             return False
         return True
 
-    def replace(self, key: str, body: bytes, *, content_type: str) -> str:
+    @_retry
+    def replace(self, key: str, body: bytes, *, content_type: str, if_match: str | None = None) -> str:
         """Write an object, replacing what is there (our own state only, e.g. frames). Returns the new ETag.
 
+        Args:
+            key: the object's key.
+            body: its new bytes.
+            content_type: its media type.
+            if_match: replace only an object with this ETag.
+
         Raises:
+            SourceChangedError, NotFoundError: the object has another ETag than ``if_match``, or is gone.
             AccessDeniedError, PermanentError, TransientError: as for `create`.
         """
+        condition = {"IfMatch": if_match} if if_match else {}
         with aws_errors(f"PUT {self.url(key)}"):
-            answer = self.client.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType=content_type)
+            answer = self.client.put_object(
+                Bucket=self.bucket, Key=key, Body=body, ContentType=content_type, **condition
+            )
         return str(answer["ETag"].strip('"'))

@@ -92,7 +92,7 @@ class Evidence:
         return Charged(
             analyses=count(lambda one: one.model != image_model and one.outcome == "good"),
             images=count(lambda one: one.made_image),
-            words=count(lambda one: one.model == image_model and one.outcome == "text_only"),
+            words=count(lambda one: one.model == image_model and one.outcome in ("text_only", "image_safety")),
             blank=count(lambda one: one.made_image and one.outcome == "blank_image"),
             refused=Counter(one.status for one in seen if one.status not in (0, 200)),
         )

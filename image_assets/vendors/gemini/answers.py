@@ -89,7 +89,7 @@ def json_of(reply: Reply, model: str, schema: Mapping[str, Any]) -> Any:
 def _raise_if_moderated(reply: Reply, model: str) -> None:
     note = f": {clean(reply.note)}" if reply.note else ""
     if reply.blocked:
-        raise ModerationError(f"{what(model)}: the request was blocked ({reply.blocked}){note}.")
+        raise ModerationError(f"{what(model)}: the request was blocked ({clean(reply.blocked)}){note}.")
     if reply.finish in MODERATED:
         raise ModerationError(f"{what(model)}: the answer was blocked ({reply.finish}){note}.")
 
@@ -102,5 +102,5 @@ def _raise_if_cut(reply: Reply, model: str) -> None:
 
 
 def _ending(reply: Reply) -> str:
-    reason = reply.finish or "without a reason"
+    reason = clean(reply.finish) or "without a reason"
     return f"{reason}: {clean(reply.note)}" if reply.note else reason

@@ -5,7 +5,7 @@ Here: when a request is sent, and when once more. Not here: how it is sent (the 
 
 An image is paid for when Gemini has made it, whether we get it or not. So after an answer that was lost or useless an
 image is asked for once more, not again and again; after a refusal (HTTP 429, 5xx) and a request that never left, as
-often as anything else.
+often as anything else. Whoever keeps the books is called around every single request, as each may cost something.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, date, datetime
 from functools import partial
 from threading import Lock
@@ -45,6 +45,16 @@ LOST_IMAGES = 2
 PATIENCE_S = 120.0
 
 _T = TypeVar("_T")
+# Entered around every request that is sent, and told by its error how it ended. What it raises itself is not repeated.
+Paying = Callable[[], AbstractContextManager[object]]
+
+
+class _NotBooked(Exception):  # noqa: N818  # carries what `Paying` raised past the retries
+    """The books could not be kept."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class GeminiClient:
@@ -84,8 +94,8 @@ class GeminiClient:
             today: the day for which models may be shut down; by default today.
 
         Raises:
-            SettingsError: a setting is missing, a model is shut down, the SDK is not installed, or there is no sandbox.
-            PermanentError: ``GEMINI_BASE_URL`` is not an address.
+            SettingsError: a setting is missing, a model is shut down, the SDK is not installed, ``GEMINI_BASE_URL`` is
+                not an address, or there is no sandbox.
         """
         settings.require_gemini()
         key = settings.require("gemini_api_key")
@@ -101,7 +111,13 @@ class GeminiClient:
         )
 
     def answer_json(
-        self, instructions: str, picture: Picture | None, schema: Mapping[str, Any], *, model: str | None = None
+        self,
+        instructions: str,
+        picture: Picture | None,
+        schema: Mapping[str, Any],
+        *,
+        model: str | None = None,
+        paying: Paying = nullcontext,
     ) -> tuple[Any, Usage]:
         """JSON that fits ``schema``, by `model`, unless another one is named; counted as ``json``.
 
@@ -110,6 +126,7 @@ class GeminiClient:
             picture: what it is about, sent as it is; None for text alone.
             schema: a JSON schema of the keywords of ``schema.py``.
             model: another model.
+            paying: entered around every single request; what it raises itself comes out at once and unchanged.
 
         Returns:
             The JSON, and the tokens of the answer it came in.
@@ -118,14 +135,18 @@ class GeminiClient:
             ModerationError: Gemini blocked the request or its answer.
             NoModelError: there is no such model; the hint names the setting.
             AccessDeniedError: the key is wrong, or may not do this.
+            AccountError: Gemini refuses whatever the account asks for.
             ThrottledError: the rate limit is used up for longer than our patience.
+            NotGeminisError: somebody else answered.
             BadAnswerError, UnreachableError, TransientError: no usable answer after the retries.
             PermanentError: refused for another reason.
+            SettingsError: ``GEMINI_BASE_URL`` is not an address.
             ValueError: Gemini's schemas have no such keyword.
         """
         used = model or self.model
         with _naming("GEMINI_MODEL", unless=model):
-            return self._ask("json", partial(self._sdk.answer_json, used, instructions, picture, schema))
+            send = partial(self._sdk.answer_json, used, instructions, picture, schema)
+            return self._ask("json", send, paying=paying)
 
     def make_image(
         self,
@@ -134,6 +155,7 @@ class GeminiClient:
         *,
         aspect_ratio: str | None = None,
         model: str | None = None,
+        paying: Paying = nullcontext,
     ) -> tuple[Picture, Usage]:
         """An image, from a text and ``source`` where there is one, by `image_model`; counted as ``image``.
 
@@ -142,6 +164,7 @@ class GeminiClient:
             source: sent as it is, never decoded.
             aspect_ratio: width to height, e.g. ``3:2``; None leaves it to the model, which keeps the source's.
             model: another model.
+            paying: as in `answer_json`.
 
         Returns:
             The image as it came, and the tokens of the answer it came in.
@@ -153,7 +176,7 @@ class GeminiClient:
         used = model or self.image_model
         with _naming("GEMINI_IMAGE_MODEL", unless=model):
             send = partial(self._sdk.make_image, used, prompt, source, aspect_ratio=aspect_ratio)
-            return self._ask("image", send, lost=LOST_IMAGES)
+            return self._ask("image", send, lost=LOST_IMAGES, paying=paying)
 
     def check_models(self) -> None:
         """Ask whether the key may use both models; costs nothing, counted as ``model``.
@@ -178,7 +201,7 @@ class GeminiClient:
     def __repr__(self) -> str:
         return f"GeminiClient(model={self.model!r}, image_model={self.image_model!r})"
 
-    def _ask(self, kind: str, send: Callable[[], _T], lost: int = ATTEMPTS) -> _T:
+    def _ask(self, kind: str, send: Callable[[], _T], lost: int = ATTEMPTS, paying: Paying = nullcontext) -> _T:
         """Send, and again after errors that pass; at most ``lost`` times after answers that may have been paid for."""
 
         def may_repeat(error: Exception) -> bool:
@@ -187,15 +210,18 @@ class GeminiClient:
         attempts = stamina.retry_context(
             on=may_repeat, attempts=ATTEMPTS, wait_initial=WAIT_INITIAL_S, wait_max=WAIT_MAX_S, timeout=None
         )
-        for attempt in attempts:
-            with attempt:
-                try:
-                    return self._in_turn(kind, send)
-                except NotSentError:
-                    raise
-                except (UnreachableError, BadAnswerError):
-                    lost -= 1
-                    raise
+        try:
+            for attempt in attempts:
+                with attempt:
+                    try:
+                        return self._in_turn(kind, partial(_booked, paying, send))
+                    except NotSentError:
+                        raise
+                    except (UnreachableError, BadAnswerError):
+                        lost -= 1
+                        raise
+        except _NotBooked as failure:
+            raise failure.error from None
         raise AssertionError("stamina raises the last attempt's error")
 
     def _in_turn(self, kind: str, send: Callable[[], _T]) -> _T:
@@ -224,7 +250,7 @@ class GeminiClient:
                 if not isinstance(error, UnreachableError):
                     turn.answered()
                 raise
-            except ValueError:  # a schema that is none
+            except (ValueError, _NotBooked):  # a schema that is none; books that do not allow it
                 turn.unsent()
                 raise
             break
@@ -253,6 +279,28 @@ def make_sdk(name: str, api_key: str, base_url: str | None = None, *, timeout_s:
 
         return GenaiSdk(api_key, base_url, timeout_s=timeout_s)
     raise SettingsError(f"GEMINI_SDK is {name}.", hint="Set it to google-generativeai or google-genai.")
+
+
+def _booked(paying: Paying, send: Callable[[], _T]) -> _T:
+    """Send between entering and leaving the books.
+
+    Raises:
+        _NotBooked: what the books raised themselves.
+        Exception: what sending raised.
+    """
+    sending: Exception | None = None
+    try:
+        with paying():
+            try:
+                return send()
+            except Exception as error:
+                sending = error
+                raise
+    except Exception as error:
+        if error is sending:
+            raise
+        raise _NotBooked(error) from None
+    raise AssertionError("the books hide no error")
 
 
 def _require_current(variable: str, model: str, today: date) -> None:

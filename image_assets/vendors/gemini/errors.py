@@ -1,4 +1,4 @@
-"""What Gemini can refuse, as typed errors: one mapping for both SDKs.
+"""What Gemini can refuse, as typed errors: one mapping for both SDKs; and which of them may have cost something.
 
 Here: HTTP statuses and the bodies of refusals. Not here: answers that came (``answers.py``), asking again
 (``client.py``).
@@ -11,16 +11,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
+from json import JSONDecodeError
 from time import time
 from typing import Any
 
-from image_assets.errors import AccessDeniedError, ImageAssetsError, PermanentError, TransientError, UnreachableError
+from image_assets.errors import (
+    AccessDeniedError,
+    ImageAssetsError,
+    PermanentError,
+    SettingsError,
+    TransientError,
+    UnreachableError,
+)
 from image_assets.redaction import redact
 from image_assets.vendors.http import NotSentError
 from image_assets.vendors.limits import ThrottledError
 
 KEY_HINT = "Check GEMINI_API_KEY."
 URL_HINT = "Check GEMINI_BASE_URL."
+ACCOUNT_HINT = "Check the billing of GEMINI_API_KEY's project, and whether Gemini may be used from where this runs."
 # A quota per day is used up until Google's midnight; the RetryInfo beside it names seconds all the same.
 DAY_QUOTA_WAIT_S = 3600.0
 _SENTENCE_LIMIT = 500
@@ -44,10 +53,35 @@ class NoModelError(PermanentError):
     code = "no_model"
 
 
+class AccountError(PermanentError):
+    """Gemini refuses whatever the account asks for: its billing is off, or its location not supported."""
+
+    code = "account"
+
+
+class NotGeminisError(PermanentError):
+    """Somebody else answered, e.g. a gateway with a page or a redirect; nothing was carried out."""
+
+    code = "not_geminis"
+
+
 class BadAnswerError(TransientError):
     """An answer that is cut short, or not what was asked for; another one may be. It was paid for."""
 
     code = "bad_answer"
+
+
+# "If your request fails with a 400 or 500 error, you won't be charged" (ai.google.dev/gemini-api/docs/billing).
+_FREE = (
+    *(NotSentError, ThrottledError, AccessDeniedError, SettingsError),
+    *(NoModelError, AccountError, NotGeminisError),
+)
+_FREE_CODES = frozenset({"unavailable", "refused"})
+
+
+def may_be_charged(error: Exception) -> bool:
+    """Whether the request that ended so may have cost something: whatever is not surely free."""
+    return not (isinstance(error, _FREE) or getattr(error, "code", None) in _FREE_CODES)
 
 
 def what(model: str) -> str:
@@ -56,8 +90,9 @@ def what(model: str) -> str:
 
 
 def clean(text: Any) -> str:
-    """Text of an answer: redacted, in one line, not endless and without a full stop."""
-    line = redact(" ".join(str(text or "").split())).rstrip(".")
+    """Text of an answer: redacted, in one line, printable, not endless and without a full stop."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in str(text or ""))
+    line = redact(" ".join(printable.split())).rstrip(".")
     return line if len(line) <= _SENTENCE_LIMIT else f"{line[:_SENTENCE_LIMIT]}..."
 
 
@@ -82,26 +117,53 @@ def status_error(model: str, status: int, body: Any, headers: Mapping[str, str])
     # Google refuses a wrong key with 400 INVALID_ARGUMENT, and says so in the details.
     if status in (401, 403) or any(str(detail.get("reason")).startswith("API_KEY_") for detail in details):
         return AccessDeniedError(message, hint=KEY_HINT)
-    if status == 404 and error:
+    if not error and status != 413:  # a page, and no request is too large for it
+        return NotGeminisError(message, hint=URL_HINT)
+    if status == 404:
         return NoModelError(message)
-    return PermanentError(message, code="refused", hint="" if error else URL_HINT)
+    if status == 402 or error.get("status") == "FAILED_PRECONDITION":
+        return AccountError(message, hint=ACCOUNT_HINT)
+    return PermanentError(message, code="refused")
 
 
 def no_answer(model: str, kind: str, *, sent: bool) -> UnreachableError:
-    """The error for a request without an answer.
+    """The error for a request without an answer: ``unreachable`` if it was not sent, else ``no_answer``.
+
+    One answer that was lost says nothing of the next one; where there is no connection, there will be none.
 
     Args:
         model: what was asked.
         kind: what went wrong, as the SDK's HTTP library calls it.
         sent: whether it may have arrived.
     """
-    made = UnreachableError if sent else NotSentError
-    return made(f"{what(model)}: no answer ({kind}).", hint=URL_HINT)
+    message = f"{what(model)}: no answer ({kind})."
+    if sent:
+        return UnreachableError(message, code="no_answer", hint=URL_HINT)
+    return NotSentError(message, hint=URL_HINT)
 
 
-def not_geminis(model: str, kind: str) -> BadAnswerError:
-    """The error for an answer that the SDK cannot read, e.g. a gateway's page."""
-    return BadAnswerError(f"{what(model)}: the answer is none of Gemini's ({kind}).", hint=URL_HINT)
+def bad_url(model: str, kind: str) -> SettingsError:
+    """The error for an address that nothing can be sent to."""
+    return SettingsError(f"{what(model)}: not a usable address ({kind}).", code="bad_url", hint=URL_HINT)
+
+
+def unreadable(model: str, error: Exception) -> BadAnswerError | NotGeminisError:
+    """The error for an answer that the SDK could not read: a gateway's page, or JSON that is broken or misshapen."""
+    text = _no_json(error).lstrip()
+    if text and text[0] not in "{[":
+        return NotGeminisError(f"{what(model)}: a page instead of Gemini's answer.", hint=URL_HINT)
+    return BadAnswerError(f"{what(model)}: the answer can't be read ({type(error).__name__}).", hint=URL_HINT)
+
+
+def _no_json(error: BaseException | None) -> str:
+    """The text that an error says is no JSON; empty where it is about something else."""
+    while error is not None:
+        if isinstance(error, JSONDecodeError):
+            return error.doc
+        if isinstance(error, UnicodeDecodeError):
+            return error.object.decode("utf-8", "replace")
+        error = error.__context__
+    return ""
 
 
 def _error(body: Any) -> Mapping[str, Any]:

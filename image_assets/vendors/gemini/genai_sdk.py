@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from image_assets.errors import PermanentError, SettingsError
+from image_assets.errors import SettingsError
 from image_assets.redaction import register_secret
 from image_assets.vendors.gemini.answers import Reply, image_of, json_of, tokens
-from image_assets.vendors.gemini.errors import URL_HINT, no_answer, not_geminis, status_error, what
+from image_assets.vendors.gemini.errors import bad_url, no_answer, status_error, unreadable
 from image_assets.vendors.gemini.protocol import API_VERSION, Picture, Usage, address
 from image_assets.vendors.gemini.schema import as_sent
 from image_assets.vendors.http import make_client
@@ -36,8 +36,7 @@ class GenaiSdk:
         timeout_s: seconds to wait for a connection, and then for an answer; Gemini is told so too.
 
     Raises:
-        SettingsError: the package is not installed.
-        PermanentError: ``base_url`` is not an address.
+        SettingsError: the package is not installed, or ``base_url`` is not an address.
     """
 
     def __init__(self, api_key: str, base_url: str | None = None, *, timeout_s: float = 120.0) -> None:
@@ -113,14 +112,13 @@ class GenaiSdk:
             headers = getattr(error.response, "headers", {})
             raise status_error(model, error.code, error.details, headers) from None
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
-            message = f"{what(model)}: not a usable address ({type(error).__name__})."
-            raise PermanentError(message, code="bad_url", hint=URL_HINT) from None
+            raise bad_url(model, type(error).__name__) from None
         except httpx2.RequestError as error:
             unsent = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
             raise no_answer(model, type(error).__name__, sent=not unsent) from None
         # A body that is no JSON, or JSON of another shape than the SDK takes for granted.
         except (ValueError, AttributeError, TypeError) as error:
-            raise not_geminis(model, type(error).__name__) from None
+            raise unreadable(model, error) from None
 
 
 def _reply(response: GenerateContentResponse) -> Reply:

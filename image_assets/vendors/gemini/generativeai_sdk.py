@@ -19,10 +19,10 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from image_assets.errors import AccessDeniedError, PermanentError
+from image_assets.errors import AccessDeniedError
 from image_assets.redaction import register_secret
 from image_assets.vendors.gemini.answers import Reply, image_of, json_of, tokens
-from image_assets.vendors.gemini.errors import KEY_HINT, URL_HINT, no_answer, not_geminis, status_error, what
+from image_assets.vendors.gemini.errors import KEY_HINT, bad_url, no_answer, status_error, unreadable, what
 from image_assets.vendors.gemini.protocol import Picture, Usage, address, resource
 from image_assets.vendors.gemini.schema import as_sent
 
@@ -50,7 +50,7 @@ class GenerativeAiSdk:
         timeout_s: seconds to wait for a connection, and then for an answer.
 
     Raises:
-        PermanentError: ``base_url`` is not an address.
+        SettingsError: ``base_url`` is not an address.
     """
 
     def __init__(self, api_key: str, base_url: str | None = None, *, timeout_s: float = 120.0) -> None:
@@ -69,7 +69,7 @@ class GenerativeAiSdk:
             "transport": "rest",
             "client_options": ClientOptions(api_endpoint=endpoint),
         }
-        self._models = generativelanguage.ModelServiceClient(**options)
+        self._models = _staying(generativelanguage.ModelServiceClient(**options))
         self._connect = partial(generativelanguage.GenerativeServiceClient, **options)
         self._idle: deque[GenerativeServiceClient] = deque()
 
@@ -100,7 +100,7 @@ class GenerativeAiSdk:
 
     def close(self) -> None:
         """Close the connections."""
-        self._models.transport.close()  # type: ignore[no-untyped-call]
+        self._models.transport.close()
         while self._idle:
             self._idle.pop().transport.close()  # type: ignore[no-untyped-call]
 
@@ -120,7 +120,7 @@ class GenerativeAiSdk:
         try:
             client = self._idle.pop()
         except IndexError:
-            client = self._connect()
+            client = _staying(self._connect())
         try:
             yield client
         finally:
@@ -141,9 +141,10 @@ class GenerativeAiSdk:
             raise status_error(model, status, body, headers) from None
         except RefreshError:
             raise AccessDeniedError(f"{what(model)}: the key is not accepted (HTTP 401).", hint=KEY_HINT) from None
-        except (requests.exceptions.InvalidURL, requests.exceptions.TooManyRedirects) as error:
-            message = f"{what(model)}: not a usable address ({type(error).__name__})."
-            raise PermanentError(message, code="bad_url", hint=URL_HINT) from None
+        except requests.exceptions.TooManyRedirects as error:
+            raise status_error(model, *_refusal(error)) from None
+        except requests.exceptions.InvalidURL as error:
+            raise bad_url(model, type(error).__name__) from None
         except requests.exceptions.RequestException as error:
             # urllib3 gives up retries, of which it has none, for want of a connection only.
             unsent = isinstance(error, requests.exceptions.ConnectTimeout) or (
@@ -152,7 +153,7 @@ class GenerativeAiSdk:
             raise no_answer(model, type(error).__name__, sent=not unsent) from None
         # A body that is no JSON, or JSON of another shape than the SDK takes for granted.
         except (ParseError, ValueError, AttributeError, TypeError) as error:
-            raise not_geminis(model, type(error).__name__) from None
+            raise unreadable(model, error) from None
 
     def _reply(self, response: GenerateContentResponse) -> Reply:
         """The answer in our words; by the underlying message, as the wrapper warns of numbers it does not know."""
@@ -190,6 +191,12 @@ def _credentials(api_key: str) -> Any:
             raise RefreshError("HTTP 401")  # type: ignore[no-untyped-call]
 
     return Key(api_key)  # type: ignore[no-untyped-call]
+
+
+def _staying(client: Any) -> Any:
+    """A client that follows no redirect: it would take the key along."""
+    client.transport._session.max_redirects = 0
+    return client
 
 
 def _name(reasons: Any, number: int) -> str:

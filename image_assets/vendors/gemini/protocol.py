@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from image_assets.errors import PermanentError
+from image_assets.errors import SettingsError
 
 BASE_URL = "https://generativelanguage.googleapis.com"
 # Both SDKs speak the same version: google-generativeai knows no other, and it is the one Google documents images in.
@@ -44,10 +44,13 @@ class GeminiSdk(Protocol):
     Every call raises:
         AccessDeniedError: the key is wrong, or may not do this.
         NoModelError: there is no such model.
-        PermanentError: refused for another reason (``refused``), or the address is none (``bad_url``).
+        AccountError: Gemini refuses whatever the account asks for.
+        PermanentError: this request is refused (``refused``).
+        SettingsError: the address is none (``bad_url``).
         ThrottledError: HTTP 429; ``retry_after_s`` says for how long.
-        TransientError: HTTP 5xx (``unavailable``), or an answer that is none of Gemini's (`BadAnswerError`).
-        NotSentError, UnreachableError: no connection; no answer.
+        NotGeminisError: somebody else answered.
+        TransientError: HTTP 5xx (``unavailable``), or an answer that can't be read (`BadAnswerError`).
+        NotSentError, UnreachableError: no connection; no answer (``no_answer``).
     """
 
     def answer_json(
@@ -93,7 +96,7 @@ def address(base_url: str | None) -> str:
     """Scheme and host to send to; Google's when there is none. A version at its end is allowed.
 
     Raises:
-        PermanentError: it is not an address (``bad_url``).
+        SettingsError: it is not an address (``bad_url``).
     """
     url = (base_url or BASE_URL).rstrip("/").removesuffix(f"/{API_VERSION}")
     try:
@@ -102,7 +105,7 @@ def address(base_url: str | None) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise PermanentError("Gemini's address is not a usable one.", code="bad_url", hint="Check GEMINI_BASE_URL.")
+        raise SettingsError("Gemini's address is not a usable one.", code="bad_url", hint="Check GEMINI_BASE_URL.")
     return url
 
 

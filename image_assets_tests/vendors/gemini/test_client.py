@@ -7,14 +7,21 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from typing import Any
 
 import pytest
 import stamina
 
-from image_assets.errors import AccessDeniedError, ImageAssetsError, PermanentError, SettingsError, TransientError
+from image_assets.errors import (
+    AccessDeniedError,
+    ImageAssetsError,
+    PermanentError,
+    SettingsError,
+    TransientError,
+    UnreachableError,
+)
 from image_assets.sandbox.gemini import GeminiServer
 from image_assets.settings import Settings, settings_for
 from image_assets.vendors.gemini.client import ATTEMPTS, GeminiClient, make_sdk
@@ -153,6 +160,73 @@ def test_a_model_that_does_not_draw_is_asked_once(server: Scripted, client: Gemi
     server.say(reply(text_part("I can't draw.")))
     with pytest.raises(NoImageError, match=r"it says: I can't draw\.$"):
         draw(client)
+    assert len(server.seen) == 1
+
+
+# --- books
+
+
+class Books:
+    """Remembers how every request ended; has money for so many."""
+
+    def __init__(self, money: int = 1000) -> None:
+        self.money = money
+        self.ends: list[str] = []
+        self.closed: ImageAssetsError | None = None
+
+    @contextmanager
+    def paying(self) -> Iterator[None]:
+        if not self.money:
+            raise TransientError("No money.", code="budget")
+        self.money -= 1
+        try:
+            yield
+        except ImageAssetsError as error:
+            self.ends.append(error.code)
+            if self.closed:
+                raise self.closed from None
+            raise
+        self.ends.append("")
+
+
+@both_calls
+def test_every_single_request_is_booked_with_its_own_end(
+    server: Scripted, client: GeminiClient, call: Callable[..., Any]
+) -> None:
+    books = Books()
+    server.say(BUSY, error(429, "Slow.", retry_info("0.010s")), LOST, BUSY, FINE)
+    assert call(client, paying=books.paying) in ({"a": 1}, b"image")
+    assert books.ends == ["unavailable", "throttled", "no_answer", "unavailable", ""]
+
+
+@both_calls
+@pytest.mark.parametrize("answer", [BUSY, LOST, error(429, "Slow.", retry_info("0.010s"))])
+def test_what_the_books_do_not_allow_is_neither_sent_nor_tried_again(
+    server: Scripted, connect: Connect, call: Callable[..., Any], answer: Answer
+) -> None:
+    client, books = connect(), Books(money=1)
+    server.say(answer, FINE)
+    with pytest.raises(TransientError, match=r"^No money\.$") as caught:
+        call(client, paying=books.paying)
+    assert (type(caught.value), caught.value.code) == (TransientError, "budget")
+    assert len(server.seen) == sum(client.requests.values()) == 1
+
+
+def test_what_was_not_booked_takes_no_turn(server: Scripted, connect: Connect) -> None:
+    client = connect(windows=RateWindows([Window(1, 3600)]), patience_s=1)
+    server.say(FINE)
+    for _ in range(3):
+        with pytest.raises(TransientError, match="No money"):
+            draw(client, paying=Books(money=0).paying)
+    assert draw(client) == b"image"
+
+
+def test_books_that_can_not_be_closed_end_it(server: Scripted, client: GeminiClient) -> None:
+    books = Books()
+    books.closed = UnreachableError("The database is gone.")
+    server.say(BUSY)
+    with pytest.raises(UnreachableError, match="database is gone"):
+        draw(client, paying=books.paying)
     assert len(server.seen) == 1
 
 

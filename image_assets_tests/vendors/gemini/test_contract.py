@@ -24,10 +24,13 @@ from image_assets.sandbox.gemini import GeminiServer
 from image_assets.vendors.gemini.client import make_sdk
 from image_assets.vendors.gemini.errors import (
     DAY_QUOTA_WAIT_S,
+    AccountError,
     BadAnswerError,
     ModerationError,
     NoImageError,
     NoModelError,
+    NotGeminisError,
+    may_be_charged,
 )
 from image_assets.vendors.gemini.models import DEFAULT_IMAGE_MODEL, DEFAULT_MODEL
 from image_assets.vendors.gemini.protocol import GeminiSdk, Picture, Usage
@@ -209,12 +212,24 @@ def test_a_model_that_is_not_there_is_named(sdk: GeminiSdk, call: Callable[..., 
     assert "not found" in found.message
 
 
-@both_calls
-def test_a_request_that_is_refused_says_why(gemini: GeminiServer, sdk: GeminiSdk, call: Callable[..., Any]) -> None:
+@every_call
+def test_what_the_account_may_not_do_is_told_apart_from_a_wrong_request(
+    gemini: GeminiServer, sdk: GeminiSdk, call: Callable[..., Any]
+) -> None:
     gemini.faults.inject("status", status=400)
     found = failure(call, sdk)
+    assert (type(found), found.code) == (AccountError, "account")
+    assert "User location is not supported for the API use (HTTP 400). Check the billing" in str(found)
+    assert not may_be_charged(found)
+
+
+@both_calls
+def test_a_request_that_is_refused_says_why(server: Scripted, wire: GeminiSdk, call: Callable[..., Any]) -> None:
+    server.say(error(400, "Too \0dark."))
+    found = failure(call, wire)
     assert (type(found), found.code) == (PermanentError, "refused")
-    assert "User location is not supported for the API use (HTTP 400)." in found.message
+    assert found.message.endswith(": Too dark (HTTP 400).")
+    assert not may_be_charged(found)
 
 
 def test_a_picture_of_a_kind_gemini_does_not_take_is_refused(sdk: GeminiSdk) -> None:
@@ -256,6 +271,7 @@ def test_a_server_in_trouble_is_asked_once_and_passes(
     assert (type(found), found.code) == (TransientError, "unavailable")
     assert f"(HTTP {status})." in found.message
     assert len(gemini.requests) == 1
+    assert not may_be_charged(found)
 
 
 # --- answers that are none
@@ -293,15 +309,40 @@ def test_an_answer_that_is_none_has_a_type_and_its_reason(
     assert type(found) is kind
     assert words in found.message
     assert len(gemini.requests) == 1
+    assert may_be_charged(found)
 
 
-@pytest.mark.parametrize("body", [b"<html>Sign in first.", b"", [1], "text", {}, {"candidates": "none"}])
+@pytest.mark.parametrize("body", [b"", b'{"candidates": [', [1], "text", {}, {"candidates": "none"}])
 @both_calls
-def test_an_answer_that_is_none_of_geminis_is_useless(
+def test_an_answer_that_can_not_be_read_is_useless_and_may_cost_something(
     server: Scripted, wire: GeminiSdk, call: Callable[..., Any], body: Any
 ) -> None:
     server.say(Answer(body))
-    assert type(failure(call, wire)) is BadAnswerError
+    found = failure(call, wire)
+    assert type(found) is BadAnswerError
+    assert may_be_charged(found)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        Answer(b"<html>Sign in first."),
+        Answer(b"\n<!doctype html>\xff\xfe"),
+        Answer(b"<html>Not here.", 404),
+        Answer({"detail": "Not Found"}, 404),
+        Answer(b"<html>What?", 400),
+        Answer(b"", 302, {"Location": "/elsewhere"}),
+    ],
+)
+@every_call
+def test_a_page_is_somebody_elses_answer_and_costs_nothing(
+    server: Scripted, wire: GeminiSdk, call: Callable[..., Any], page: Answer
+) -> None:
+    server.say(page)
+    found = failure(call, wire)
+    assert (type(found), found.code, found.hint) == (NotGeminisError, "not_geminis", "Check GEMINI_BASE_URL.")
+    assert not may_be_charged(found)
+    assert len(server.seen) == 1  # nor is the key sent on
 
 
 @pytest.mark.filterwarnings("ignore:NEW is not a valid FinishReason")  # google-genai says so, and goes on
@@ -339,8 +380,10 @@ def test_a_connection_that_is_cut_may_have_done_its_work(
     gemini: GeminiServer, sdk: GeminiSdk, call: Callable[..., Any], kind: str
 ) -> None:
     gemini.faults.inject(kind)
-    assert type(failure(call, sdk)) is UnreachableError
+    found = failure(call, sdk)
+    assert (type(found), found.code) == (UnreachableError, "no_answer")
     assert len(gemini.requests) == 1
+    assert may_be_charged(found)
 
 
 def test_an_answer_that_breaks_off_is_no_answer(server: Scripted, wire: GeminiSdk) -> None:
@@ -353,13 +396,7 @@ def test_where_nobody_listens_nothing_was_sent(connect: MakeSdk, call: Callable[
     found = failure(call, connect(KEY, f"http://127.0.0.1:{closed_port()}"))
     assert type(found) is NotSentError
     assert found.hint == "Check GEMINI_BASE_URL."
-
-
-def test_a_server_that_sends_elsewhere_is_the_wrong_one(server: Scripted, wire: GeminiSdk) -> None:
-    server.say(Answer(b"", 302, {"Location": "/elsewhere"}))
-    found = failure(draw, wire)
-    assert found.permanent
-    assert found.hint == "Check GEMINI_BASE_URL."
+    assert not may_be_charged(found)
 
 
 # --- one request, and nothing in it that was not asked for

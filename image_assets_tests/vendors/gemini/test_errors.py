@@ -11,7 +11,16 @@ from hypothesis import given, strategies as st
 
 from image_assets.errors import AccessDeniedError, ImageAssetsError, PermanentError, TransientError, UnreachableError
 from image_assets.redaction import register_secret
-from image_assets.vendors.gemini.errors import DAY_QUOTA_WAIT_S, NoModelError, no_answer, status_error
+from image_assets.vendors.gemini.errors import (
+    ACCOUNT_HINT,
+    DAY_QUOTA_WAIT_S,
+    AccountError,
+    NoModelError,
+    NotGeminisError,
+    clean,
+    no_answer,
+    status_error,
+)
 from image_assets.vendors.http import NotSentError
 from image_assets.vendors.limits import ThrottledError
 
@@ -36,7 +45,7 @@ def asked_s(*details: Any, **headers: str) -> float | None:
     [
         (400, PermanentError, "refused", ""),
         (401, AccessDeniedError, "access_denied", "Check GEMINI_API_KEY."),
-        (402, PermanentError, "refused", ""),
+        (402, AccountError, "account", ACCOUNT_HINT),
         (403, AccessDeniedError, "access_denied", "Check GEMINI_API_KEY."),
         (404, NoModelError, "no_model", ""),
         (408, TransientError, "unavailable", ""),
@@ -63,9 +72,29 @@ def test_a_wrong_key_is_one_although_its_status_is_that_of_a_wrong_request() -> 
     assert str(error) == "Gemini (gemini-x): API key not valid (HTTP 400). Check GEMINI_API_KEY."
 
 
-def test_a_page_that_is_not_there_is_another_address_not_another_model() -> None:
-    error = status_error("gemini-x", 404, None, {})
-    assert (error.code, error.hint) == ("refused", "Check GEMINI_BASE_URL.")
+@pytest.mark.parametrize("body", [None, {"detail": "Not Found"}, {"error": "not found"}, []])
+@pytest.mark.parametrize("status", [302, 400, 404, 405])
+def test_a_page_is_another_address_not_another_model(status: int, body: Any) -> None:
+    error = status_error("gemini-x", status, body, {})
+    assert type(error) is NotGeminisError
+    assert (error.code, error.hint) == ("not_geminis", "Check GEMINI_BASE_URL.")
+
+
+def test_a_request_that_is_too_large_for_a_gateway_is_refused_alone() -> None:
+    assert status_error("gemini-x", 413, None, {}).code == "refused"
+
+
+def test_a_failed_precondition_is_the_accounts_affair() -> None:
+    body = {"error": {"code": 400, "message": "Enable billing.", "status": "FAILED_PRECONDITION"}}
+    error = status_error("gemini-x", 400, body, {})
+    assert (type(error), error.hint) == (AccountError, ACCOUNT_HINT)
+
+
+@given(st.text())
+def test_what_others_say_is_printable_and_can_be_stored(text: str) -> None:
+    line = clean(text)
+    assert line.isprintable()
+    line.encode()
 
 
 @pytest.mark.parametrize(("delay", "seconds"), [("7s", 7), ("0.250s", 0.25), ("1.5s", 1.5), ("-1s", None), ("", None)])
@@ -96,7 +125,8 @@ def test_a_refusal_is_cut_put_in_one_line_and_without_secrets() -> None:
 
 
 def test_no_answer_is_known_apart_from_nothing_sent() -> None:
-    assert type(no_answer("gemini-x", "ReadTimeout", sent=True)) is UnreachableError
+    lost = no_answer("gemini-x", "ReadTimeout", sent=True)
+    assert (type(lost), lost.code) == (UnreachableError, "no_answer")
     unsent = no_answer("gemini-x", "ConnectError", sent=False)
     assert type(unsent) is NotSentError
     assert str(unsent) == "Gemini (gemini-x): no answer (ConnectError). Check GEMINI_BASE_URL."

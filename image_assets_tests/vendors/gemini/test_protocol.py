@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from image_assets.errors import PermanentError
+from image_assets.errors import SettingsError
 from image_assets.vendors.gemini.protocol import BASE_URL, Picture, address, resource
 
 
@@ -25,7 +25,7 @@ def test_an_address_is_googles_or_the_one_that_is_set(url: str | None, expected:
     "url", ["generativelanguage.googleapis.com", "ftp://host", "http://", "http://host:port", "http://["]
 )
 def test_an_address_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(PermanentError, match=r"address is not a usable one\. Check GEMINI_BASE_URL\.") as caught:
+    with pytest.raises(SettingsError, match=r"address is not a usable one\. Check GEMINI_BASE_URL\.") as caught:
         address(url)
     assert caught.value.code == "bad_url"
 
