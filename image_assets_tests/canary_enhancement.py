@@ -280,7 +280,9 @@ class EnhancementFlows:
     def _quote_key(self, status: int) -> None:
         """Have Gemini refuse all, in words that quote the key."""
         said = f"{canary('gemini_api_key')} may not do this"
-        self._flows.systems.gemini.faults.inject("status", times=1_000, status=status, message=said)
+        self._flows.systems.gemini.faults.inject(
+            "status", times=1_000, status=status, message=said, name="INVALID_ARGUMENT" if status == 400 else ""
+        )
 
     def _send(self) -> list[str]:
         """What asks the queue while SQS denies everything, then the relay as it goes; returns its runs."""

@@ -311,7 +311,7 @@ def test_the_page_holds_no_address_of_the_shell_and_no_script(demo: Demo) -> Non
 
 def test_products_are_enhanced_once_and_what_can_not_be_is_named(demo: Demo) -> None:
     assert "Successfully created 9 products and queued for processing; 1 of 10 were refused" in demo.printed
-    assert "9 messages taken in, 18 images made with 25 paid calls" in demo.printed
+    assert "9 messages taken in, 18 images made with 28 paid calls" in demo.printed
     assert "Second pass: 0 images, 0 paid calls." in demo.printed
     section = demo.page.partition('id="enhancement"')[2]
     reported = unescape(section.partition("<h2>Reported</h2>")[2].partition("</table>")[0])

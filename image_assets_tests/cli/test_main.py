@@ -189,7 +189,7 @@ def test_doctor_is_exit_code_0_when_nothing_is_broken(cli: Cli) -> None:
     assert result.code == 0
     assert [line.split()[0] for line in result.out.splitlines()[1:]] == [
         "environment", "state", "variant", "renderer", "deal", "request", "product", "catalog", "shop", "plytix",
-        "frames", "queue", "database", "alerts",
+        "enhanced", "gemini", "product", "frames", "queue", "database", "alerts",
     ]  # fmt: skip
     assert "FAILED" not in result.out
 

@@ -138,7 +138,7 @@ def duration(seconds: float) -> str:
     return f"{math.ceil(seconds)}s" if seconds >= 1 else f"{math.ceil(seconds * 1000) / 1000:.3f}s"
 
 
-def spontaneous(code: int, message: str = "") -> Refused:
-    """What the vendor answers when it is its own fault, or nobody's."""
+def spontaneous(code: int, message: str = "", name: str = "") -> Refused:
+    """What the vendor answers when it is its own fault, or nobody's; ``name`` is another ``status`` than its usual."""
     status, text = _SPONTANEOUS.get(code, ("", ""))
-    return Refused(code, status, message or text)
+    return Refused(code, name or status, message or text)

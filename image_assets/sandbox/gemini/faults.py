@@ -70,10 +70,11 @@ def _refused(
     retry_delay_s: float | None = 1.0,
     quota: Literal["minute", "day"] = "minute",
     message: str = "",
+    name: str = "",
 ) -> Refused:
     if status == 429:
         return quota_exceeded(model, _SOME_LIMIT, retry_delay_s, quota)
-    return spontaneous(status, message)
+    return spontaneous(status, message, name)
 
 
 class Faults:
@@ -94,7 +95,8 @@ class Faults:
         Args:
             kind: ``status`` (nothing is carried out; options ``status``, 503 by default, 502 answers with a page
                 instead of JSON; of a 429 ``retry_delay_s``, 1 by default, None to say nothing, and ``quota``,
-                ``minute`` or ``day``; ``message``) | ``drop_before`` (nothing is carried out, the connection is cut) |
+                ``minute`` or ``day``; ``message``; ``name``, e.g. ``INVALID_ARGUMENT``) |
+                ``drop_before`` (nothing is carried out, the connection is cut) |
                 ``drop_after`` (carried out, then the connection is cut) | ``hang_before``, ``hang_after`` (the same,
                 cut only after ``seconds``, 600 by default, or when `release` is called) | ``delay`` (carried out, then
                 answered ``seconds`` late, 1 by default) | ``call`` (``action()`` at the moment ``when``, ``before``
