@@ -6,8 +6,10 @@ Here: the run and what it must come to. Not here: the report's pages (``demo_rep
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 
@@ -52,6 +54,7 @@ from image_assets.sandbox.server import Sandbox
 from image_assets.settings import Settings, load_settings, settings_for
 from image_assets.stores.s3 import ObjectStore
 
+Pass = TypeVar("Pass")
 # Rows of the sample request file that name no image.
 EXPECTED_BAD_ROWS = 2
 
@@ -110,12 +113,7 @@ def run_demo(report_dir: Path | None) -> bool:
             {**sandbox.env, "IMAGE_ASSETS_ENV": "sandbox", "IMAGE_ASSETS_STATE_DIR": str(state_dir)}
         )
         store, layout = ObjectStore.from_settings(settings), layout_from(settings)
-        console.print("[bold]deals[/]: observe, plan, apply")
-        first = _run_pass(store, layout, settings)
-        _print_pass(console, first)
-        console.print("[bold]deals[/]: everything once more")
-        second = _run_pass(store, layout, settings)
-        _print_pass(console, second)
+        first, second = _twice(console, "deals", lambda: _run_pass(store, layout, settings), _print_pass)
         console.print(f"Second pass: {second.puts} PUT requests.")
         synced, again = _run_storefront(console, settings)
         linked, once_more = _run_marketplace(console, settings)
@@ -141,26 +139,29 @@ def run_demo(report_dir: Path | None) -> bool:
     return not problems
 
 
+def _twice(
+    console: Console, area: str, run: Callable[[], Pass], show: Callable[[Console, Pass], None]
+) -> tuple[Pass, Pass]:
+    """Run an area, show what it came to, and everything once more."""
+    console.print(f"[bold]{area}[/]: observe, plan, apply")
+    first = run()
+    show(console, first)
+    console.print(f"[bold]{area}[/]: everything once more")
+    second = run()
+    show(console, second)
+    return first, second
+
+
 def _run_storefront(console: Console, settings: Settings) -> tuple[StorefrontPass, StorefrontPass]:
     """Sync the sample catalog twice."""
-    console.print("[bold]storefront[/]: observe, plan, apply")
-    first = run_storefront_pass(settings)
-    print_storefront_pass(console, first)
-    console.print("[bold]storefront[/]: everything once more")
-    second = run_storefront_pass(settings)
-    print_storefront_pass(console, second)
+    first, second = _twice(console, "storefront", lambda: run_storefront_pass(settings), print_storefront_pass)
     console.print(f"Second pass: {second.run.metrics.mutations} mutations.")
     return first, second
 
 
 def _run_marketplace(console: Console, settings: Settings) -> tuple[MarketplacePass, MarketplacePass]:
     """Sync the sample mappings twice."""
-    console.print("[bold]marketplace[/]: observe, plan, apply")
-    first = run_marketplace_pass(settings)
-    print_marketplace_pass(console, first)
-    console.print("[bold]marketplace[/]: everything once more")
-    second = run_marketplace_pass(settings)
-    print_marketplace_pass(console, second)
+    first, second = _twice(console, "marketplace", lambda: run_marketplace_pass(settings), print_marketplace_pass)
     report = second.runs["mca0032"].report
     console.print(
         f"Second pass: {report.images_uploaded} uploads, {report.links_created} links, {report.main_image_links} "
@@ -171,12 +172,7 @@ def _run_marketplace(console: Console, settings: Settings) -> tuple[MarketplaceP
 
 def _run_enhancement(console: Console, settings: Settings) -> tuple[EnhancementPass, EnhancementPass]:
     """Post the sample products and enhance them, twice."""
-    console.print("[bold]enhancement[/]: observe, plan, apply")
-    first = run_enhancement_pass(settings)
-    print_enhancement_pass(console, first)
-    console.print("[bold]enhancement[/]: everything once more")
-    second = run_enhancement_pass(settings)
-    print_enhancement_pass(console, second)
+    first, second = _twice(console, "enhancement", lambda: run_enhancement_pass(settings), print_enhancement_pass)
     console.print(f"Second pass: {second.images} images, {second.calls} paid calls.")
     return first, second
 

@@ -197,7 +197,7 @@ def _run_rounds(
                 raise
             _log.warning("%s: %s Looking at the product again.", group.id, error)
             time.sleep(1.0)
-        except Exception:
+        except Exception:  # whatever ended it: what had failed before is told with it
             result.failures += applied.failures
             raise
         finally:

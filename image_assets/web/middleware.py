@@ -51,7 +51,7 @@ class RequestLog:
             await self._app(scope, receive, note)
         except ClientDisconnect:
             status = 499  # nginx's word for it; nobody is there to hear of it
-        except Exception:
+        except Exception:  # the last stop of a request: our own defect becomes a 500 with an id that is in the log
             _log.exception("Request %s failed unexpectedly", request_id)
             if status:
                 raise  # the server cuts the connection, so that half an answer is not taken for a whole one

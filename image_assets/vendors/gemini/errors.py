@@ -71,7 +71,8 @@ class BadAnswerError(TransientError):
     code = "bad_answer"
 
 
-# "If your request fails with a 400 or 500 error, you won't be charged" (ai.google.dev/gemini-api/docs/billing).
+# "If your request fails with a 400 or 500 error, you won't be charged for the tokens used." (ai.google.dev, Gemini API,
+# billing FAQs); that it holds for the other refusals and failures of HTTP too is inferred.
 _FREE = (
     *(NotSentError, ThrottledError, AccessDeniedError, SettingsError),
     *(NoModelError, AccountError, NotGeminisError),
