@@ -57,6 +57,10 @@ _OURS = (
     "ENHANCEMENT_",
     "GEMINI_",
     "API_TOKENS",
+    "GENERATION_",
+    "IMAGE_GENERATION_",
+    "OPENAI_",
+    "STABILITY_",
 )
 # Nothing of the developer's own environment may reach a test, nor a test the real AWS.
 for _name in list(os.environ):

@@ -40,9 +40,8 @@ from image_assets.stores.leases import Lease, LeaseQueue
 from image_assets.stores.s3 import ObjectStore, StoredObject
 from image_assets.stores.spend import SpendStore
 from image_assets.vendors.gemini.client import GeminiClient
-from image_assets.vendors.gemini.errors import may_be_charged
-from image_assets.vendors.gemini.protocol import Picture
 from image_assets.vendors.http import NotSentError
+from image_assets.vendors.paid import Picture, may_be_charged
 
 _log = logging.getLogger(__name__)
 # Reasons that are no product's own, whatever product comes next.

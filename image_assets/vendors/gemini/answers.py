@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from image_assets.vendors.gemini.errors import BadAnswerError, ModerationError, NoImageError, clean, what
-from image_assets.vendors.gemini.protocol import Picture, Usage
+from image_assets.vendors.gemini.errors import what
+from image_assets.vendors.gemini.protocol import Usage
 from image_assets.vendors.gemini.schema import misfits
+from image_assets.vendors.paid import BadAnswerError, ModerationError, NoImageError, Picture, clean
 
 # Finish reasons that say "this content not", so that asking again for the same is in vain (``Candidate.FinishReason``).
 MODERATED = frozenset(

@@ -1,63 +1,28 @@
 """Gemini for the rest of the project: within a rate limit, counted, and asked again where that can help.
 
-Here: when a request is sent, and when once more. Not here: how it is sent (the SDKs), what its answer means
-(``answers.py``, ``errors.py``), what to ask (the caller).
-
-An image is paid for when Gemini has made it, whether we get it or not. So after an answer that was lost or useless an
-image is asked for once more, not again and again; after a refusal (HTTP 429, 5xx) and a request that never left, as
-often as anything else. Whoever keeps the books is called around every single request, as each may cost something.
+Here: what can be asked. Not here: when it is sent, and when once more (``vendors/paid.py``), how (the SDKs), what an
+answer means (``answers.py``, ``errors.py``), what to ask (the caller).
 """
 
 from __future__ import annotations
 
-import itertools
-import math
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime
 from functools import partial
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
-import stamina
-
-from image_assets.errors import ImageAssetsError, SettingsError, TransientError, UnreachableError
-from image_assets.vendors.gemini.errors import BadAnswerError, NoModelError
+from image_assets.errors import SettingsError
 from image_assets.vendors.gemini.models import DEFAULT_IMAGE_MODEL, DEFAULT_MODEL, retired
-from image_assets.vendors.gemini.protocol import GeminiSdk, Picture, Usage, address
-from image_assets.vendors.http import NotSentError
-from image_assets.vendors.limits import RateWindows, ThrottledError, Window, shared_windows
+from image_assets.vendors.gemini.protocol import GeminiSdk, Usage, address
+from image_assets.vendors.limits import RateWindows, Window, shared_windows
+from image_assets.vendors.paid import LOST_IMAGES, PATIENCE_S, NoModelError, PaidClient, Paying, Picture
 
 if TYPE_CHECKING:
     from image_assets.settings import Settings
 
-__all__ = ["GeminiClient", "Picture", "Usage", "make_sdk"]
 
-ATTEMPTS = 5
-# An overloaded model (HTTP 503) is so for seconds to minutes: the four waits add up to about half a minute.
-WAIT_INITIAL_S = 1.0
-WAIT_MAX_S = 20.0
-# How often an image is asked for after an answer that may have been paid for in vain.
-LOST_IMAGES = 2
-# A full window of a minute and retries of it pass within this; a used-up quota of a day does not.
-PATIENCE_S = 120.0
-
-_T = TypeVar("_T")
-# Entered around every request that is sent, and told by its error how it ended. What it raises itself is not repeated.
-Paying = Callable[[], AbstractContextManager[object]]
-
-
-class _NotBooked(Exception):  # noqa: N818  # carries what `Paying` raised past the retries
-    """The books could not be kept."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-class GeminiClient:
+class GeminiClient(PaidClient):
     """One key's Gemini; may be shared by threads.
 
     Args:
@@ -77,13 +42,10 @@ class GeminiClient:
         image_model: str = DEFAULT_IMAGE_MODEL,
         patience_s: float = PATIENCE_S,
     ) -> None:
+        super().__init__(windows, patience_s=patience_s)
         self.model = model
         self.image_model = image_model
-        self.requests: Counter[str] = Counter()
         self._sdk = sdk
-        self._windows = windows
-        self._patience_s = patience_s
-        self._lock = Lock()
 
     @classmethod
     def from_settings(cls, settings: Settings, *, today: date | None = None) -> Self:
@@ -201,67 +163,6 @@ class GeminiClient:
     def __repr__(self) -> str:
         return f"GeminiClient(model={self.model!r}, image_model={self.image_model!r})"
 
-    def _ask(self, kind: str, send: Callable[[], _T], lost: int = ATTEMPTS, paying: Paying = nullcontext) -> _T:
-        """Send, and again after errors that pass; at most ``lost`` times after answers that may have been paid for."""
-
-        def may_repeat(error: Exception) -> bool:
-            return isinstance(error, TransientError) and not isinstance(error, ThrottledError) and lost > 0
-
-        attempts = stamina.retry_context(
-            on=may_repeat, attempts=ATTEMPTS, wait_initial=WAIT_INITIAL_S, wait_max=WAIT_MAX_S, timeout=None
-        )
-        try:
-            for attempt in attempts:
-                with attempt:
-                    try:
-                        return self._in_turn(kind, partial(_booked, paying, send))
-                    except NotSentError:
-                        raise
-                    except (UnreachableError, BadAnswerError):
-                        lost -= 1
-                        raise
-        except _NotBooked as failure:
-            raise failure.error from None
-        raise AssertionError("stamina raises the last attempt's error")
-
-    def _in_turn(self, kind: str, send: Callable[[], _T]) -> _T:
-        """Send when the rate limit allows it, until the answer is another one than 429."""
-        give_up_at = math.inf
-        for attempt in itertools.count():
-            turn = self._windows.take(self._patience_s, again=attempt > 0)
-            try:
-                answer = send()
-            except ThrottledError as error:
-                self._count(kind)
-                asked = error.retry_after_s
-                if asked is not None and asked > self._patience_s:
-                    turn.answered()  # quotas are per model: the other one may go on
-                    raise ThrottledError.until_later(error.message, asked) from None
-                seconds = turn.throttled(asked)
-                give_up_at = min(give_up_at, time.monotonic() + self._patience_s)
-                if time.monotonic() + seconds > give_up_at:
-                    raise ThrottledError.until_later(error.message, seconds) from None
-                continue
-            except NotSentError:
-                turn.unsent()
-                raise
-            except ImageAssetsError as error:
-                self._count(kind)
-                if not isinstance(error, UnreachableError):
-                    turn.answered()
-                raise
-            except (ValueError, _NotBooked):  # a schema that is none; books that do not allow it
-                turn.unsent()
-                raise
-            break
-        self._count(kind)
-        turn.answered()
-        return answer
-
-    def _count(self, kind: str) -> None:
-        with self._lock:
-            self.requests[kind] += 1
-
 
 def make_sdk(name: str, api_key: str, base_url: str | None = None, *, timeout_s: float = 120.0) -> GeminiSdk:
     """The SDK of that name, ``google-generativeai`` or ``google-genai``, with a key; importing it takes seconds.
@@ -279,28 +180,6 @@ def make_sdk(name: str, api_key: str, base_url: str | None = None, *, timeout_s:
 
         return GenaiSdk(api_key, base_url, timeout_s=timeout_s)
     raise SettingsError(f"GEMINI_SDK is {name}.", hint="Set it to google-generativeai or google-genai.")
-
-
-def _booked(paying: Paying, send: Callable[[], _T]) -> _T:
-    """Send between entering and leaving the books.
-
-    Raises:
-        _NotBooked: what the books raised themselves.
-        Exception: what sending raised.
-    """
-    sending: Exception | None = None
-    try:
-        with paying():
-            try:
-                return send()
-            except Exception as error:
-                sending = error
-                raise
-    except Exception as error:
-        if error is sending:
-            raise
-        raise _NotBooked(error) from None
-    raise AssertionError("the books hide no error")
 
 
 def _require_current(variable: str, model: str, today: date) -> None:

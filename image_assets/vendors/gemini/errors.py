@@ -1,7 +1,7 @@
-"""What Gemini can refuse, as typed errors: one mapping for both SDKs; and which of them may have cost something.
+"""What Gemini can refuse, as typed errors: one mapping for both SDKs.
 
-Here: HTTP statuses and the bodies of refusals. Not here: answers that came (``answers.py``), asking again
-(``client.py``).
+Here: HTTP statuses and the bodies of refusals. Not here: answers that came (``answers.py``), the types that other
+vendors refuse with too, and asking again (``vendors/paid.py``).
 
 Google's errors are ``{"error": {"code", "message", "status", "details": [...]}}`` with details by ``@type``
 (google.rpc.Status; https://cloud.google.com/apis/design/errors).
@@ -23,78 +23,26 @@ from image_assets.errors import (
     TransientError,
     UnreachableError,
 )
-from image_assets.redaction import redact
 from image_assets.vendors.http import NotSentError
 from image_assets.vendors.limits import ThrottledError
+from image_assets.vendors.paid import AccountError, BadAnswerError, NoModelError, NotTheVendorError, clean
 
 KEY_HINT = "Check GEMINI_API_KEY."
 URL_HINT = "Check GEMINI_BASE_URL."
 ACCOUNT_HINT = "Check the billing of GEMINI_API_KEY's project, and whether Gemini may be used from where this runs."
 # A quota per day is used up until Google's midnight; the RetryInfo beside it names seconds all the same.
 DAY_QUOTA_WAIT_S = 3600.0
-_SENTENCE_LIMIT = 500
 
 
-class ModerationError(PermanentError):
-    """Gemini blocked the request or its answer; the message has its reason."""
-
-    code = "moderated"
-
-
-class NoImageError(PermanentError):
-    """The model answered without an image; the message has what it said instead."""
-
-    code = "no_image"
-
-
-class NoModelError(PermanentError):
-    """There is no such model, or it cannot do this."""
-
-    code = "no_model"
-
-
-class AccountError(PermanentError):
-    """Gemini refuses whatever the account asks for: its billing is off, or its location not supported."""
-
-    code = "account"
-
-
-class NotGeminisError(PermanentError):
-    """Somebody else answered, e.g. a gateway with a page or a redirect; nothing was carried out."""
+class NotGeminisError(NotTheVendorError):
+    """Somebody else answered than Gemini."""
 
     code = "not_geminis"
-
-
-class BadAnswerError(TransientError):
-    """An answer that is cut short, or not what was asked for; another one may be. It was paid for."""
-
-    code = "bad_answer"
-
-
-# "If your request fails with a 400 or 500 error, you won't be charged for the tokens used." (ai.google.dev, Gemini API,
-# billing FAQs); that it holds for the other refusals and failures of HTTP too is inferred.
-_FREE = (
-    *(NotSentError, ThrottledError, AccessDeniedError, SettingsError),
-    *(NoModelError, AccountError, NotGeminisError),
-)
-_FREE_CODES = frozenset({"unavailable", "refused"})
-
-
-def may_be_charged(error: Exception) -> bool:
-    """Whether the request that ended so may have cost something: whatever is not surely free."""
-    return not (isinstance(error, _FREE) or getattr(error, "code", None) in _FREE_CODES)
 
 
 def what(model: str) -> str:
     """How messages begin."""
     return f"Gemini ({model.removeprefix('models/')})"
-
-
-def clean(text: Any) -> str:
-    """Text of an answer: redacted, in one line, printable, not endless and without a full stop."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in str(text or ""))
-    line = redact(" ".join(printable.split())).rstrip(".")
-    return line if len(line) <= _SENTENCE_LIMIT else f"{line[:_SENTENCE_LIMIT]}..."
 
 
 def status_error(model: str, status: int, body: Any, headers: Mapping[str, str]) -> ImageAssetsError:

@@ -16,9 +16,10 @@ from image_assets.errors import SettingsError
 from image_assets.redaction import register_secret
 from image_assets.vendors.gemini.answers import Reply, image_of, json_of, tokens
 from image_assets.vendors.gemini.errors import bad_url, no_answer, status_error, unreadable
-from image_assets.vendors.gemini.protocol import API_VERSION, Picture, Usage, address
+from image_assets.vendors.gemini.protocol import API_VERSION, Usage, address
 from image_assets.vendors.gemini.schema import as_sent
 from image_assets.vendors.http import make_client
+from image_assets.vendors.paid import Picture
 
 if TYPE_CHECKING:
     from google.genai.types import GenerateContentResponse

@@ -23,8 +23,9 @@ from image_assets.errors import AccessDeniedError
 from image_assets.redaction import register_secret
 from image_assets.vendors.gemini.answers import Reply, image_of, json_of, tokens
 from image_assets.vendors.gemini.errors import KEY_HINT, bad_url, no_answer, status_error, unreadable, what
-from image_assets.vendors.gemini.protocol import Picture, Usage, address, resource
+from image_assets.vendors.gemini.protocol import Usage, address, resource
 from image_assets.vendors.gemini.schema import as_sent
+from image_assets.vendors.paid import Picture
 
 if TYPE_CHECKING:
     from google.ai.generativelanguage import GenerativeServiceClient

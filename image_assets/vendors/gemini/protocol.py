@@ -12,22 +12,11 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from image_assets.errors import SettingsError
+from image_assets.vendors.paid import Picture
 
 BASE_URL = "https://generativelanguage.googleapis.com"
 # Both SDKs speak the same version: google-generativeai knows no other, and it is the one Google documents images in.
 API_VERSION = "v1beta"
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """An encoded image: its bytes as they are in a file, and their media type, e.g. ``image/jpeg``."""
-
-    data: bytes
-    media_type: str
-
-    def __repr__(self) -> str:
-        """Without the bytes."""
-        return f"Picture({len(self.data)} bytes of {self.media_type})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from image_assets.sandbox.gemini import Behaviour, GeminiServer
-from image_assets.vendors.gemini.protocol import Picture
+from image_assets.vendors.paid import Picture
 from image_assets_tests.vendors.gemini.scripted import Scripted
 
 SDKS = ["google-generativeai", "google-genai"]

@@ -10,8 +10,8 @@ from hypothesis import given, strategies as st
 
 from image_assets.errors import ImageAssetsError
 from image_assets.vendors.gemini.answers import MODERATED, Reply, image_of, json_of, tokens
-from image_assets.vendors.gemini.errors import BadAnswerError, ModerationError, NoImageError
-from image_assets.vendors.gemini.protocol import Picture, Usage
+from image_assets.vendors.gemini.protocol import Usage
+from image_assets.vendors.paid import BadAnswerError, ModerationError, NoImageError, Picture
 
 PNG = Picture(b"png", "image/png")
 JPEG = Picture(b"jpeg", "image/jpeg")

@@ -24,12 +24,12 @@ from image_assets.errors import (
 )
 from image_assets.sandbox.gemini import GeminiServer
 from image_assets.settings import Settings, settings_for
-from image_assets.vendors.gemini.client import ATTEMPTS, GeminiClient, make_sdk
-from image_assets.vendors.gemini.errors import ModerationError, NoImageError, NoModelError
+from image_assets.vendors.gemini.client import GeminiClient, make_sdk
 from image_assets.vendors.gemini.models import DEFAULT_IMAGE_MODEL, DEFAULT_MODEL
 from image_assets.vendors.gemini.protocol import GeminiSdk, Usage
 from image_assets.vendors.http import NotSentError
 from image_assets.vendors.limits import RateWindows, ThrottledError, Window, shared_windows
+from image_assets.vendors.paid import ATTEMPTS, ModerationError, NoImageError, NoModelError
 from image_assets_tests.vendors.gemini.conftest import KEY, PHOTOGRAPH, SDKS
 from image_assets_tests.vendors.gemini.scripted import Scripted, error, image_part, reply, retry_info, text_part
 from image_assets_tests.vendors.plytix.scripted import Answer

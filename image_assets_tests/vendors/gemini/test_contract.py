@@ -22,20 +22,20 @@ from image_assets.errors import (
 )
 from image_assets.sandbox.gemini import GeminiServer
 from image_assets.vendors.gemini.client import make_sdk
-from image_assets.vendors.gemini.errors import (
-    DAY_QUOTA_WAIT_S,
+from image_assets.vendors.gemini.errors import DAY_QUOTA_WAIT_S, NotGeminisError
+from image_assets.vendors.gemini.models import DEFAULT_IMAGE_MODEL, DEFAULT_MODEL
+from image_assets.vendors.gemini.protocol import GeminiSdk, Usage
+from image_assets.vendors.http import NotSentError
+from image_assets.vendors.limits import ThrottledError
+from image_assets.vendors.paid import (
     AccountError,
     BadAnswerError,
     ModerationError,
     NoImageError,
     NoModelError,
-    NotGeminisError,
+    Picture,
     may_be_charged,
 )
-from image_assets.vendors.gemini.models import DEFAULT_IMAGE_MODEL, DEFAULT_MODEL
-from image_assets.vendors.gemini.protocol import GeminiSdk, Picture, Usage
-from image_assets.vendors.http import NotSentError
-from image_assets.vendors.limits import ThrottledError
 from image_assets_tests.vendors.gemini.conftest import KEY, PHOTOGRAPH, SDKS
 from image_assets_tests.vendors.gemini.scripted import Scripted, error, image_part, reply, text_part
 from image_assets_tests.vendors.plytix.scripted import Answer

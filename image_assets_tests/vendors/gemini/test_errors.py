@@ -14,15 +14,13 @@ from image_assets.redaction import register_secret
 from image_assets.vendors.gemini.errors import (
     ACCOUNT_HINT,
     DAY_QUOTA_WAIT_S,
-    AccountError,
-    NoModelError,
     NotGeminisError,
-    clean,
     no_answer,
     status_error,
 )
 from image_assets.vendors.http import NotSentError
 from image_assets.vendors.limits import ThrottledError
+from image_assets.vendors.paid import AccountError, NoModelError, clean
 
 TYPE = "type.googleapis.com/google.rpc."
 

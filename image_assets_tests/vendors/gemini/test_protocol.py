@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from image_assets.errors import SettingsError
-from image_assets.vendors.gemini.protocol import BASE_URL, Picture, address, resource
+from image_assets.vendors.gemini.protocol import BASE_URL, address, resource
+from image_assets.vendors.paid import Picture
 
 
 @pytest.mark.parametrize(
