@@ -41,13 +41,17 @@ class Access:
         self._lock = Lock()
 
     @contextmanager
-    def attempt(self) -> Iterator[None]:
+    def attempt(self, *, finishing: bool = False) -> Iterator[None]:
         """Work on one item; once the run was turned away, or its lock lost, every later item ends so at once.
+
+        Args:
+            finishing: the end of what was begun before, e.g. storing what was paid for: it is done all the same while
+                the run is only turned away. What it raises itself may turn the run away.
 
         Raises:
             ImageAssetsError: what the block raised, or what turned the run away.
         """
-        if self.turned_away is not None:
+        if self.turned_away is not None and not finishing:
             raise copy(self.turned_away)
         try:
             self._still_held()

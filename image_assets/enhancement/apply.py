@@ -13,51 +13,35 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from image_assets.access import Access
-from image_assets.enhancement.model import ImagePlan, Product, Source, Stage, object_url, source_key
+from image_assets.enhancement.model import ImagePlan, Product, Source, Stage, source_key
 from image_assets.enhancement.plan import plan_images
 from image_assets.enhancement.products import ProductStore, Provenance, StoredAnalysis
 from image_assets.enhancement.prompts import answer_schema, instructions, read_analysis
-from image_assets.enhancement.quality import BAD_IMAGES, CheckedImage, check_image, normalise
+from image_assets.enhancement.quality import normalise
 from image_assets.enhancement.sources import SourceReader
 from image_assets.errors import (
-    AccessDeniedError,
     ImageAssetsError,
     NotFoundError,
     PermanentError,
-    SettingsError,
-    SourceChangedError,
     TransientError,
-    UnreachableError,
 )
+from image_assets.imaging.checks import BAD_IMAGES, CheckedImage, check_image
 from image_assets.stores.database import transaction
+from image_assets.stores.images import JPEG, ImageBucket
 from image_assets.stores.leases import Lease, LeaseQueue
-from image_assets.stores.s3 import ObjectStore, StoredObject
+from image_assets.stores.s3 import ObjectStore, object_url
 from image_assets.stores.spend import SpendStore
 from image_assets.vendors.gemini.client import GeminiClient
-from image_assets.vendors.http import NotSentError
-from image_assets.vendors.paid import Picture, may_be_charged
+from image_assets.vendors.paid import Picture, may_be_charged, turns_away
 
 _log = logging.getLogger(__name__)
-# Reasons that are no product's own, whatever product comes next.
-_TURNS_AWAY = frozenset({"throttled", "budget", "no_model", "account", "not_geminis", "no_bucket", "unreachable"})
-# Our own bucket is down when it still says so after the client's retries.
-_BUCKET_DOWN = frozenset({"unavailable", "connection_cut"})
-# How often another process may be quicker to write the same key before an attempt is given up.
-_RACES = 3
-JPEG = "image/jpeg"
 # Nobody but the review page reads them, and what lies under a key never changes.
-_CACHE = "private, max-age=31536000, immutable"
-
-
-def turns_away(error: ImageAssetsError) -> bool:
-    """Whether an error is none of one product."""
-    return isinstance(error, AccessDeniedError | SettingsError | NotSentError) or error.code in _TURNS_AWAY
+CACHE = "private, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +102,7 @@ class Enhancer:
         self._store = store
         self._queue = queue
         self._sources = sources
-        self._objects = objects
+        self._images = ImageBucket(objects, access, cache_control=CACHE)
         self._gemini = gemini
         self._spend = spend
         self._access = access
@@ -137,17 +121,17 @@ class Enhancer:
         raw = self._sources.read(product.raw_image)
         source = Source(source_key(product.id, sha256 := _sha256(raw)), sha256)
         picture = normalise(raw, max_pixels=self._rules.max_pixels)
-        self._put(source.key, picture.data)
+        self._images.put(source.key, picture.data)
         lease.check()
         with self._access.attempt():
             answer, _ = self._gemini().answer_json(
                 instructions(product.category, self._rules.count),
                 Picture(picture.data, JPEG),
                 answer_schema(self._rules.count),
-                paying=partial(self._paid, self._rules.analysis_cost_usd),
+                paying=partial(self._spend.paying, self._rules.analysis_cost_usd, may_be_charged),
             )
         found = read_analysis(answer, self._rules.count)
-        with self._access.attempt(), transaction(self._store.engine) as connection:
+        with self._access.attempt(finishing=True), transaction(self._store.engine) as connection:
             self._store.save_analysis(
                 connection,
                 product.id,
@@ -189,7 +173,7 @@ class Enhancer:
                 failures.append(error)
         if failures:
             raise next((error for error in failures if error.permanent), failures[0])
-        with self._access.attempt(), transaction(self._store.engine) as connection:
+        with self._access.attempt(finishing=True), transaction(self._store.engine) as connection:
             self._store.await_review(connection, product_id)
             self._queue.complete(connection, lease)
         return made
@@ -197,7 +181,7 @@ class Enhancer:
     def _shown(self, product_id: int, known: Source) -> bytes:
         """The picture that the model was shown; made anew from the same raw image where its object is gone."""
         try:
-            return self._get(known.key).body
+            return self._images.get(known.key).body
         except NotFoundError as error:
             gone = error
         try:
@@ -210,26 +194,30 @@ class Enhancer:
             raise _source_lost(gone, "The raw image is another one by now.")
         _log.warning("Product %s: %s It is made anew from the raw image.", product_id, gone.message)
         picture = normalise(raw, max_pixels=self._rules.max_pixels)
-        self._put(known.key, picture.data)
+        self._images.put(known.key, picture.data)
         return picture.data
 
     def _make(self, item: ImagePlan, known: StoredAnalysis, source: bytes) -> bool:
         """Make one image, unless it is there; returns whether its row was written."""
-        image = self._passing(self._lying_at(item.key), source)
+        lying = self._images.lying_at(item.key)
+        image = self._passing(lying.body, source) if lying else None
         if image is None:
             with self._access.attempt():
                 picture, _ = self._gemini().make_image(
-                    item.prompt, Picture(source, JPEG), paying=partial(self._paid, self._rules.image_cost_usd)
+                    item.prompt,
+                    Picture(source, JPEG),
+                    paying=partial(self._spend.paying, self._rules.image_cost_usd, may_be_charged),
                 )
-            image = self._store_image(item.key, self._checked(picture.data, source), source)
-        with self._access.attempt():
+            made = self._checked(picture.data, source)
+            image = self._images.keep(item.key, made, lambda body: self._passing(body, source))
+        with self._access.attempt(finishing=True):
             return self._store.save_image(
                 item.product_id,
                 item.ordinal,
                 image,
                 key=item.key,
                 url=object_url(
-                    self._objects.bucket, item.key, region=self._rules.region, endpoint=self._rules.endpoint
+                    self._images.objects.bucket, item.key, region=self._rules.region, endpoint=self._rules.endpoint
                 ),
                 sha256=_sha256(image.data),
                 origin=Provenance(
@@ -237,80 +225,22 @@ class Enhancer:
                 ),
             )
 
-    def _store_image(self, key: str, image: CheckedImage, source: bytes) -> CheckedImage:
-        """Put an image into S3, and return what lies there then: an image that another process put there counts."""
-        for _ in range(_RACES):
-            if self._put(key, image.data):
-                return image
-            lying = self._lying_at(key)
-            found = self._passing(lying, source)
-            if found is not None:
-                return found
-            # Not one that passes; and it has no row, or nobody would have wanted to make it.
-            if lying is not None and self._replace(lying, image.data):
-                return image
-        raise TransientError(f"{self._objects.url(key)} is being written by others.", code="conflict")
-
-    def _passing(self, lying: StoredObject | None, source: bytes) -> CheckedImage | None:
-        """An object as an image, if it passes: made by a process that died before it could write the row."""
-        if lying is None:
-            return None
+    def _passing(self, body: bytes, source: bytes) -> CheckedImage | None:
+        """What lies in S3 as an image, if it passes: made by a process that died before it could write the row."""
         try:
-            checked = self._checked(lying.body, source)
+            checked = self._checked(body, source)
         except TransientError as error:
             if error.code not in BAD_IMAGES:
                 raise
-            _log.info("What lies at %s is made anew: %s", lying.key, error)
+            _log.info("What lies there is made anew: %s", error)
             return None
-        return CheckedImage(lying.body, checked.width, checked.height)
+        return CheckedImage(body, checked.width, checked.height)
 
     def _checked(self, data: bytes, source: bytes) -> CheckedImage:
-        return check_image(data, source=source, min_side=self._rules.min_side, max_pixels=self._rules.max_pixels)
-
-    def _get(self, key: str) -> StoredObject:
-        with self._bucket():
-            return self._objects.get(key)
-
-    def _lying_at(self, key: str) -> StoredObject | None:
-        try:
-            return self._get(key)
-        except NotFoundError:
-            return None
-
-    def _put(self, key: str, body: bytes) -> bool:
-        with self._bucket():
-            return self._objects.create(key, body, content_type=JPEG, cache_control=_CACHE, metadata={})
-
-    def _replace(self, lying: StoredObject, body: bytes) -> bool:
-        """Replace an object; False where it is no longer the one that was looked at."""
-        try:
-            with self._bucket():
-                self._objects.replace(lying.key, body, content_type=JPEG, if_match=lying.etag)
-        except (SourceChangedError, NotFoundError):
-            return False
-        return True
-
-    @contextmanager
-    def _bucket(self) -> Iterator[None]:
-        """Use our own bucket: when it is down, that is no product's affair, as a stranger's server is."""
-        with self._access.attempt():
-            try:
-                yield
-            except TransientError as error:
-                if error.code not in _BUCKET_DOWN:
-                    raise
-                raise UnreachableError(error.message, hint=error.hint) from None
-
-    @contextmanager
-    def _paid(self, usd: float) -> Iterator[None]:
-        """One request to Gemini, within what the day may cost; given back where it surely was free."""
-        day = self._spend.reserve(usd)
-        try:
-            yield
-        except Exception as error:
-            if not may_be_charged(error):
-                self._spend.refund(usd, day)
-            raise
+        rules = self._rules
+        return check_image(
+            data, source=source, min_side=rules.min_side, max_pixels=rules.max_pixels, setting="ENHANCED_MIN_SIDE"
+        )
 
 
 def _source_lost(gone: NotFoundError, why: str) -> PermanentError:

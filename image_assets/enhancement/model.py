@@ -11,7 +11,7 @@ import unicodedata
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from image_assets.errors import InputError
 from image_assets.redaction import redact
@@ -90,14 +90,6 @@ def s3_address(url: str) -> S3Address | None:
 def shown_address(url: str) -> str:
     """A raw image's address for people who did not post it: its query may be what grants access to it."""
     return redact(re.split("[?#]", url, maxsplit=1)[0])
-
-
-def object_url(bucket: str, key: str, *, region: str, endpoint: str | None) -> str:
-    """The address of one of our objects, as ``product_images.image_url`` holds it."""
-    path = quote(key)
-    return (
-        f"{endpoint.rstrip('/')}/{bucket}/{path}" if endpoint else f"https://{bucket}.s3.{region}.amazonaws.com/{path}"
-    )
 
 
 def image_uuid(product_id: int, ordinal: int, source_sha256: str, prompt: str) -> uuid.UUID:

@@ -18,9 +18,9 @@ from sqlalchemy.dialects.postgresql import insert
 from image_assets.enhancement.model import OUTBOX, Product, Source, Stage
 from image_assets.enhancement.plan import reviewed_status
 from image_assets.enhancement.prompts import Analysis
-from image_assets.enhancement.quality import CheckedImage
 from image_assets.enhancement.tables import analyses, product_images, products, request_history, requests
 from image_assets.errors import ImageAssetsError, InputError
+from image_assets.imaging.checks import CheckedImage
 from image_assets.stores.database import connected, transaction
 from image_assets.stores.leases import Backoff, LeaseQueue
 

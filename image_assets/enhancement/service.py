@@ -15,7 +15,6 @@ from datetime import date, timedelta
 
 import sqlalchemy as sa
 
-from image_assets.enhancement.apply import turns_away
 from image_assets.enhancement.model import Product, Stage, parse_request
 from image_assets.enhancement.products import ProductStore, at_stage, of_day, of_products
 from image_assets.enhancement.tables import products, requests
@@ -28,6 +27,7 @@ from image_assets.stores.database import check_connection, transaction
 from image_assets.stores.inbox import BUDGET_S, Drained, Received, drain
 from image_assets.stores.leases import Lease, LeaseLostError
 from image_assets.stores.sqs import Queue
+from image_assets.vendors.paid import turns_away
 
 _log = logging.getLogger(__name__)
 # When a system turned the run away and did not say for how long, products are due again after so long.

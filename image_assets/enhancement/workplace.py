@@ -13,7 +13,7 @@ from threading import Lock
 import sqlalchemy as sa
 
 from image_assets.access import Access
-from image_assets.enhancement.apply import Enhancer, Rules, turns_away
+from image_assets.enhancement.apply import Enhancer, Rules
 from image_assets.enhancement.products import BACKOFF, LEASE_S, ProductStore, request_queue
 from image_assets.enhancement.sources import SourceReader
 from image_assets.imaging.probe import sniff
@@ -25,6 +25,7 @@ from image_assets.stores.s3 import ObjectStore
 from image_assets.stores.spend import SpendStore
 from image_assets.vendors.fetch import Fetcher, FetchRules
 from image_assets.vendors.gemini.client import GeminiClient
+from image_assets.vendors.paid import turns_away
 
 # A raw photograph; what cameras make stays below it.
 MAX_RAW_BYTES = 30 * 1024 * 1024

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import stamina
 from botocore.exceptions import ClientError
@@ -33,6 +34,14 @@ def _botocore_does_not_retry(error: Exception) -> bool:
 
 
 _retry = stamina.retry(on=_botocore_does_not_retry, attempts=4, wait_initial=0.1, wait_max=2.0, timeout=None)
+
+
+def object_url(bucket: str, key: str, *, region: str, endpoint: str | None) -> str:
+    """The https address of an object, for rows that others read; below ``endpoint`` where a stand-in holds it."""
+    path = quote(key)
+    if endpoint:
+        return f"{endpoint.rstrip('/')}/{bucket}/{path}"
+    return f"https://{bucket}.s3.{region}.amazonaws.com/{path}"
 
 
 @dataclass(frozen=True, slots=True)

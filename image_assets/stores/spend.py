@@ -5,7 +5,8 @@ Here: reserving before a call, refunding one that was not charged, sums. Not her
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -135,6 +136,25 @@ class SpendStore:
                     calls=sa.func.greatest(table.c.calls - 1, 0),
                 )
             )
+
+    @contextmanager
+    def paying(self, usd: Decimal | float, may_be_charged: Callable[[Exception], bool]) -> Iterator[None]:
+        """One paid call, within what the day may cost; given back where it ended with an error that was free.
+
+        Args:
+            usd: what it costs.
+            may_be_charged: whether a call that ended with an error may have cost something.
+
+        Raises:
+            BudgetExhaustedError: as `reserve`; the call was not made.
+        """
+        day = self.reserve(usd)
+        try:
+            yield
+        except Exception as error:
+            if not may_be_charged(error):
+                self.refund(usd, day)
+            raise
 
     def today(self) -> Spent:
         """What this day cost so far."""

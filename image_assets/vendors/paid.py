@@ -71,9 +71,14 @@ class Picture:
 
 
 class ModerationError(PermanentError):
-    """The vendor blocked the request or its answer; the message has its reason."""
+    """The vendor blocked the request or its answer; the message has its reason.
+
+    Attributes:
+        free: whether the vendor says that it charges nothing for such a refusal.
+    """
 
     code = "moderated"
+    free = False
 
 
 class NoImageError(PermanentError):
@@ -113,11 +118,22 @@ _FREE = (
     *(NoModelError, AccountError, NotTheVendorError),
 )
 _FREE_CODES = frozenset({"unavailable", "refused"})
+# The vendor, the day's budget, the bucket or the database, for everything that would come next.
+_TURNS_AWAY = frozenset(
+    {"throttled", "budget", "no_model", "account", "not_geminis", "not_the_vendor", "no_bucket", "unreachable"}
+)
 
 
 def may_be_charged(error: Exception) -> bool:
     """Whether the request that ended so may have cost something: whatever is not surely free."""
+    if isinstance(error, ModerationError):
+        return not error.free
     return not (isinstance(error, _FREE) or getattr(error, "code", None) in _FREE_CODES)
+
+
+def turns_away(error: ImageAssetsError) -> bool:
+    """Whether an error is none of one item: whatever comes next, a whole system would refuse it too."""
+    return isinstance(error, AccessDeniedError | SettingsError | NotSentError) or error.code in _TURNS_AWAY
 
 
 def clean(text: object) -> str:

@@ -14,13 +14,13 @@ from image_assets.enhancement.model import (
     S3Address,
     image_key,
     image_uuid,
-    object_url,
     parse_request,
     request_body,
     s3_address,
     source_key,
 )
 from image_assets.errors import InputError
+from image_assets.stores.s3 import object_url
 
 KEYS = st.text("abcXYZ019-_. /äß%+", min_size=1, max_size=30).filter(lambda key: not key.startswith("/"))
 BUCKETS = st.from_regex(r"[a-z0-9][a-z0-9-]{1,20}[a-z0-9]", fullmatch=True)

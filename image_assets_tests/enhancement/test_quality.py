@@ -1,44 +1,14 @@
-"""Pictures in and out: a raw photograph made fit, and what a model made checked before a person sees it."""
+"""Raw photographs, made fit to be shown to a model."""
 
 from __future__ import annotations
 
-import io
-
 import pytest
 from hypothesis import given, settings, strategies as st
-from PIL import Image, ImageEnhance
+from PIL import Image
 
-from image_assets.enhancement.quality import SOURCE_SIDE, check_image, normalise
-from image_assets.errors import ImageError, TransientError
-from image_assets.paths import data_dir
-
-PIXELS = 89_478_485
-PHOTOS = sorted((data_dir() / "photos").glob("*.jpg"))[:6]
-
-
-def saved(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def opened(data: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(data))
-    image.load()
-    return image
-
-
-def check(data: bytes, source: bytes, min_side: int = 64) -> tuple[int, int]:
-    found = check_image(data, source=source, min_side=min_side, max_pixels=PIXELS)
-    assert opened(found.data).size == (found.width, found.height)
-    assert not opened(found.data).getexif()
-    return found.width, found.height
-
-
-@pytest.fixture(scope="module")
-def source(photograph: bytes) -> bytes:
-    """A photograph as a model is shown it."""
-    return normalise(photograph, max_pixels=PIXELS).data
+from image_assets.enhancement.quality import SOURCE_SIDE, normalise
+from image_assets.errors import ImageError
+from image_assets_tests.imaging.test_checks import PIXELS, opened, saved
 
 
 def test_a_raw_photograph_is_made_upright_and_flat_and_keeps_no_metadata(photograph: bytes) -> None:
@@ -70,48 +40,3 @@ def test_what_is_no_photograph_is_refused(data: bytes) -> None:
 def test_a_photograph_of_too_many_pixels_is_refused(photograph: bytes) -> None:
     with pytest.raises(ImageError, match="pixels"):
         normalise(photograph, max_pixels=1000)
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_a_picture_that_differs_passes_in_any_format(source: bytes, kind: str) -> None:
-    brighter = ImageEnhance.Brightness(opened(source)).enhance(1.4)
-    assert check(saved(brighter, kind), source) == (777, 520)
-
-
-@pytest.mark.parametrize("photo", PHOTOS, ids=[photo.stem for photo in PHOTOS])
-def test_the_same_photograph_encoded_anew_or_scaled_is_unchanged_and_a_brighter_one_is_not(photo: object) -> None:
-    assert hasattr(photo, "read_bytes")
-    source = normalise(photo.read_bytes(), max_pixels=PIXELS).data
-    image = opened(source)
-    half = image.resize((image.width // 2, image.height // 2))
-    for same in (source, saved(image, quality=60), saved(image, "PNG"), saved(half, quality=85)):
-        with pytest.raises(TransientError) as caught:
-            check(same, source)
-        assert caught.value.code == "unchanged"
-    check(saved(ImageEnhance.Brightness(image).enhance(1.15)), source)
-
-
-@pytest.mark.parametrize("colour", ["#ffffff", "#000000", "#123456"])
-def test_one_colour_is_blank(source: bytes, colour: str) -> None:
-    with pytest.raises(TransientError) as caught:
-        check(saved(Image.new("RGB", (512, 512), colour), quality=70), source)
-    assert caught.value.code == "blank"
-
-
-def test_a_small_product_on_white_is_not_blank(source: bytes) -> None:
-    image = Image.new("RGB", (1024, 1024), "#ffffff")
-    image.paste("#303030", (450, 450, 560, 560))
-    assert check(saved(image), source) == (1024, 1024)
-
-
-@pytest.mark.parametrize(("size", "code"), [((63, 500), "too_small"), ((500, 63), "too_small")])
-def test_a_small_picture_is_refused_and_the_setting_is_named(source: bytes, size: tuple[int, int], code: str) -> None:
-    with pytest.raises(TransientError, match="ENHANCED_MIN_SIDE") as caught:
-        check(saved(Image.linear_gradient("L").resize(size)), source)
-    assert caught.value.code == code
-
-
-def test_what_is_no_picture_may_be_one_next_time(source: bytes) -> None:
-    with pytest.raises(TransientError) as caught:
-        check(b"sorry, I can't", source)
-    assert caught.value.code == "bad_image"
