@@ -41,3 +41,23 @@ def test_a_lock_that_was_lost_turns_the_run_away() -> None:
         with pytest.raises(TransientError, match="lock was lost"), access.attempt():
             pytest.fail("it was tried")
     assert access.turned_away is not None
+
+
+def test_what_was_begun_before_may_still_be_finished(caplog: pytest.LogCaptureFixture) -> None:
+    access = denied_only()
+    with pytest.raises(AccessDeniedError), access.attempt():
+        raise AccessDeniedError("No entry.")
+    finished = False
+    with access.attempt(finishing=True):
+        finished = True
+    assert finished
+    with pytest.raises(AccessDeniedError, match="bucket"), access.attempt(finishing=True):
+        raise AccessDeniedError("The bucket is closed too.")
+    assert len(caplog.records) == 1
+
+
+def test_an_error_while_finishing_may_turn_the_run_away() -> None:
+    access = denied_only()
+    with pytest.raises(AccessDeniedError), access.attempt(finishing=True):
+        raise AccessDeniedError("No entry.")
+    assert access.turned_away is not None

@@ -15,7 +15,6 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
-from sqlalchemy.exc import SQLAlchemyError
 
 from image_assets.enhancement import checks, frames as image_frames
 from image_assets.enhancement.frames import ENHANCED_IMAGES, PROMPTS, REQUESTS, Row, by_product, images_of
@@ -40,6 +39,7 @@ from image_assets.orchestration.resources import (
 from image_assets.redaction import redact
 from image_assets.report import Outcome, Report, Status
 from image_assets.settings import Settings
+from image_assets.stores.database import DatabaseAwayError, NotMigratedError
 from image_assets.stores.frames import FrameStore, FrameType
 from image_assets.stores.s3 import ObjectStore
 
@@ -87,15 +87,14 @@ def take_in(store: ProductStore, settings: Settings, sqs: SqsResource, *, budget
     """Take requests out of the queue; one that can't be asked is no error: what is in the inbox can be worked on.
 
     Raises:
-        UnreachableError, SettingsError: the database can't be used.
+        DatabaseAwayError, NotMigratedError: the database can't be used.
     """
     try:
         queue = sqs.queue(settings, patience_s=QUEUE_PATIENCE_S)
         found = receive(store, queue, max_batches=MAX_BATCHES, budget_s=budget_s)
+    except (DatabaseAwayError, NotMigratedError):
+        raise
     except ImageAssetsError as error:
-        # What the driver said is its context: both systems go by the same types.
-        if isinstance(error.__context__, SQLAlchemyError):
-            raise
         return Intake(problem=str(error))
     return Intake(found.received, found.accepted, found.poison, found.reasons)
 

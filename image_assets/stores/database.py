@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from io import StringIO
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,14 @@ MIGRATIONS = PACKAGE / "migrations"
 _UNDEFINED_TABLE = "42P01"  # PostgreSQL, appendix A
 _log = logging.getLogger(__name__)
 _URL_HINT = "Write it like postgresql+psycopg://user:password@host/database."
+
+
+class DatabaseAwayError(UnreachableError):
+    """A database does not answer, or refuses its user; told apart from other systems that are unreachable."""
+
+
+class NotMigratedError(SettingsError):
+    """The project's own database lacks tables of this version."""
 
 
 def parse_url(url: str, variable: str) -> URL:
@@ -97,13 +106,13 @@ def check_connection(engine: sa.Engine, variable: str = "DATABASE_URL") -> None:
     """Connect once.
 
     Raises:
-        UnreachableError: the server did not answer, or refused the user.
+        DatabaseAwayError: the server did not answer, or refused the user.
     """
     try:
         with engine.connect() as connection:
             connection.execute(sa.text("SELECT 1"))
     except OperationalError as error:
-        raise UnreachableError(
+        raise DatabaseAwayError(
             f"The database of {variable} can't be reached: {_reason(error)}.",
             hint="Check the URL and that the server runs.",
         ) from None
@@ -114,8 +123,8 @@ def connected(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A connection to the project's own database, with typed errors.
 
     Raises:
-        UnreachableError: the database is gone.
-        SettingsError: it lacks tables, as it was not migrated.
+        DatabaseAwayError: the database is gone.
+        NotMigratedError: it lacks tables.
     """
     with _typed_errors(), engine.connect() as connection:
         yield connection
@@ -126,14 +135,14 @@ def _typed_errors() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raise UnreachableError(
+        raise DatabaseAwayError(
             f"The database of DATABASE_URL can't be reached: {_reason(error)}.",
             hint="Check that it runs, then run again.",
         ) from None
     except ProgrammingError as error:
         if getattr(error.orig, "sqlstate", "") != _UNDEFINED_TABLE:
             raise
-        raise SettingsError(
+        raise NotMigratedError(
             "The database of DATABASE_URL lacks tables of this version.", hint="Run `image-assets setup`."
         ) from None
 
@@ -253,6 +262,17 @@ def migrate(url: str) -> str:
         return current_revision(engine) or ""
     finally:
         engine.dispose()
+
+
+def migration_sql() -> str:
+    """All migrations as SQL for an empty database, in one transaction."""
+    from alembic import command
+
+    config = _alembic_config()
+    written = StringIO()
+    config.output_buffer = written
+    command.upgrade(config, "head", sql=True)
+    return written.getvalue()
 
 
 def current_revision(engine: sa.Engine) -> str | None:

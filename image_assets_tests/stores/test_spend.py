@@ -194,3 +194,19 @@ def test_a_database_without_the_table_is_told_to_be_set_up(database_url: str) ->
     with pytest.raises(SettingsError, match="lacks tables"):
         SpendStore(engine, "gemini", 1.0, setting=SETTING).reserve(1)
     engine.dispose()
+
+
+def test_a_call_is_booked_and_given_back_only_where_its_error_was_free(spend: SpendStore) -> None:
+    def charged(error: Exception) -> bool:
+        return isinstance(error, ValueError)
+
+    with spend.paying(0.25, charged):
+        assert spend.today() == (Decimal("0.25"), 1)
+    with pytest.raises(ValueError, match="lost"), spend.paying(0.25, charged):
+        raise ValueError("lost")
+    assert spend.today() == (Decimal("0.5"), 2)
+    with pytest.raises(OSError, match="refused"), spend.paying(0.25, charged):
+        raise OSError("refused")
+    assert spend.today() == (Decimal("0.5"), 2)
+    with pytest.raises(BudgetExhaustedError), spend.paying(0.75, charged):
+        pytest.fail("it was made")
