@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -37,8 +38,12 @@ class Finding:
         return {name: str(value) for name, value in asdict(self).items()}
 
 
-def run_setup(settings: Settings) -> Iterator[str]:
+def run_setup(settings: Settings, *, queue_missing: bool = False) -> Iterator[str]:
     """Migrate the database and create the queues that are set; yields a line for each.
+
+    Args:
+        settings: all of them.
+        queue_missing: also queue every product without an image, for ``IMAGE_GENERATION_PROVIDER``.
 
     Raises:
         ImageAssetsError: a system that is set can't be prepared.
@@ -50,12 +55,34 @@ def run_setup(settings: Settings) -> Iterator[str]:
     if settings.database_url is None:
         yield "database: DATABASE_URL is not set; skipped."
     else:
-        yield f"database: at revision {migrate(settings.database_url.get_secret_value())}."
+        url = settings.database_url.get_secret_value()
+        yield f"database: at revision {migrate(url)}."
+        queued = _prepare_generation(settings, url, queue_missing=queue_missing)
+        said = f", {queued:,} products queued" if queue_missing else ""
+        yield f"generation: schedule and providers are there{said}."
     if settings.sqs_queue_url is None:
         yield "queue: SQS_QUEUE_URL is not set; skipped."
     else:
         name = urlsplit(settings.sqs_queue_url).path.rsplit("/", 1)[-1]
         yield f"queue: {ensure_queue(make_client(settings, 'sqs'), name)} and its dead-letter queue are ready."
+
+
+def _prepare_generation(settings: Settings, url: str, *, queue_missing: bool) -> int:
+    """Seed the area's tables; how many products were queued."""
+    from image_assets.generation.config import seed
+    from image_assets.generation.prompt_book import load_prompt_book
+    from image_assets.generation.queue import enqueue_missing
+    from image_assets.stores.database import make_engine
+
+    engine = make_engine(url)
+    try:
+        seed(engine)
+        if not queue_missing:
+            return 0
+        book = load_prompt_book(settings.generation_prompts)
+        return enqueue_missing(engine, book, settings.generation_provider).queued
+    finally:
+        engine.dispose()
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -73,6 +100,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("plytix", _plytix),
         ("enhanced images", _enhanced),
         ("gemini", _gemini),
+        ("generated images", _generated),
+        ("image makers", _image_makers),
         ("product API", _api),
         ("frames", _frames),
         ("queue", _queue),
@@ -222,6 +251,41 @@ def _gemini(settings: Settings) -> tuple[State, str]:
     return State.OK, f"{settings.gemini_model} and {settings.gemini_image_model}, through {settings.gemini_sdk}"
 
 
+def _generated(settings: Settings) -> tuple[State, str]:
+    from image_assets.generation.prompt_book import load_prompt_book
+    from image_assets.generation.workplace import generated_objects
+
+    if settings.generation_s3_bucket is None:
+        return State.OFF, "GENERATION_S3_BUCKET: the generation area has nowhere to put images"
+    objects = generated_objects(settings)
+    next(objects.list_pages(settings.generation_prefix), [])
+    book = load_prompt_book(settings.generation_prompts)
+    return State.OK, f"{objects.url(settings.generation_prefix)}; prompts of the book {book.name}"
+
+
+# The settings without which a provider can't be asked.
+_MAKER_KEYS = {"stable_diffusion": "stability_api_key", "dall_e": "openai_api_key", "gemini": "gemini_api_key"}
+
+
+def _image_makers(settings: Settings) -> tuple[State, str]:
+    from image_assets.generation.model import PROVIDERS
+    from image_assets.generation.providers import open_provider
+
+    found: list[str] = []
+    state = State.OK
+    for name in PROVIDERS:
+        if (key := _MAKER_KEYS.get(name)) and getattr(settings, key) is None:
+            found.append(f"{name}: {settings.variable_name(key)} is not set")
+            continue
+        try:
+            with closing(open_provider(name, settings)) as provider:
+                found.append(f"{name}: {provider.check()}")
+        except ImageAssetsError as error:
+            state = State.BROKEN
+            found.append(f"{name}: {error}")
+    return state, "; ".join(found)
+
+
 def _api(settings: Settings) -> tuple[State, str]:
     if not settings.tokens:
         return State.OFF, "API_TOKENS: nobody may use the product API and the review page"
@@ -254,7 +318,7 @@ def _database(settings: Settings) -> tuple[State, str]:
     from image_assets.stores.database import current_revision, head_revision, make_engine
 
     if settings.database_url is None:
-        return State.OFF, "DATABASE_URL: the storefront, marketplace and enhancement areas need it"
+        return State.OFF, "DATABASE_URL: all areas but the deals need it"
     engine = make_engine(settings.database_url.get_secret_value())
     try:
         found, newest = current_revision(engine), head_revision()

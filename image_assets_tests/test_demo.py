@@ -324,3 +324,20 @@ def test_products_are_enhanced_once_and_what_can_not_be_is_named(demo: Demo) -> 
         for path in paths:
             with Image.open(demo.folder / path) as image:
                 image.load()
+
+
+def test_every_product_gets_an_image_but_those_that_vendors_refuse_and_the_page_shows_all(demo: Demo) -> None:
+    assert "  45 products queued, 43 images made with 34 paid calls in " in demo.printed
+    assert ", 2 refused; completed: 11 dall_e, 10 gemini, 11 placeholder, 11 stable_diffusion\n" in demo.printed
+    assert "Second pass: 0 queued, 0 images, 0 paid calls.\n" in demo.printed
+    section = demo.page.partition('id="generation"')[2]
+    assert section.count("<svg") == 1
+    assert "95.8 %" in section
+    reported = unescape(section.partition("<h2>Reported</h2>")[2].partition("</table>")[0])
+    assert all(words in reported for words in ("stable_diffusion", "dall_e", "moderation", "safety"))
+    shown = section.partition("<h2>Images</h2>")[2]
+    paths = [unquote(path) for path in re.findall(r'<img src="([^"]+)"', shown)]
+    assert len(set(paths)) == 43
+    for path in paths:
+        with Image.open(demo.folder / path) as image:
+            assert image.size == (512, 512)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 from rich.text import Text
 
-from image_assets.cli import deals, enhancement, marketplace, sandbox, serve, storefront
+from image_assets.cli import deals, enhancement, generation, marketplace, sandbox, serve, storefront
 from image_assets.cli.common import (
     EXIT_INTERRUPTED,
     EXIT_SOME_FAILED,
@@ -39,6 +39,7 @@ app.add_typer(deals.app, name="deals")
 app.add_typer(storefront.app, name="storefront")
 app.add_typer(marketplace.app, name="marketplace")
 app.add_typer(enhancement.app, name="enhancement")
+app.add_typer(generation.app, name="generation")
 app.add_typer(sandbox.app, name="sandbox")
 app.command()(serve.serve)
 
@@ -95,12 +96,24 @@ def dev(
 
 
 @app.command()
-def setup() -> None:
+def setup(
+    queue_missing: Annotated[
+        bool, typer.Option("--queue-missing", help="Also queue every product without an image for generation.")
+    ] = False,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print what it does to the database as one SQL file; do nothing.")
+    ] = False,
+) -> None:
     """Create what the project needs in its own database and queue; safe to repeat."""
     from image_assets.settings import load_settings
     from image_assets.setup import run_setup
 
-    for line in run_setup(load_settings()):
+    if sql:
+        from image_assets.schema_sql import schema_sql
+
+        typer.echo(schema_sql(), nl=False)
+        return
+    for line in run_setup(load_settings(), queue_missing=queue_missing):
         out.print(line)
 
 

@@ -26,6 +26,14 @@ from image_assets.sandbox.demo_enhancement import (
     product_pictures,
     run_enhancement_pass,
 )
+from image_assets.sandbox.demo_generation import (
+    GenerationPass,
+    generation_cards,
+    generation_problems,
+    plot_of,
+    print_generation_pass,
+    run_generation_pass,
+)
 from image_assets.sandbox.demo_marketplace import (
     MarketplacePass,
     marketplace_problems,
@@ -35,6 +43,7 @@ from image_assets.sandbox.demo_marketplace import (
 )
 from image_assets.sandbox.demo_report import (
     EnhancementSection,
+    GenerationSection,
     MarketplaceSection,
     OtherAreas,
     StorefrontSection,
@@ -118,22 +127,24 @@ def run_demo(report_dir: Path | None) -> bool:
         synced, again = _run_storefront(console, settings)
         linked, once_more = _run_marketplace(console, settings)
         enhanced, unchanged = _run_enhancement(console, settings)
+        generated, nothing_new = _run_generation(console, settings)
         others = OtherAreas(
             StorefrontSection(synced, again, gallery_cards(synced, folder)),
             MarketplaceSection(linked, once_more, product_cards(linked, folder)),
             EnhancementSection(enhanced, unchanged, product_pictures(settings, enhanced.products, folder)),
+            GenerationSection(generated, nothing_new, generation_cards(settings, folder), plot_of(generated)),
         )
         page = write_report(folder, store, layout, first, second, others)
     problems = _problems(first, second)
     problems += [*storefront_problems(synced, again), *marketplace_problems(linked, once_more)]
-    problems += enhancement_problems(enhanced, unchanged)
+    problems += [*enhancement_problems(enhanced, unchanged), *generation_problems(generated, nothing_new)]
     for problem in problems:
         console.print(f"[red]unexpected:[/] {problem}")
     if not problems:
         console.print(
             f"As expected, {len(first.failures)} sample images can't be rendered, {synced.run.report.failed} product "
             f"groups hold images that can't be used, {linked.runs['out0007'].outcomes.failed} records of a mapping are "
-            f"wrong, and {enhanced.report.failed} products can't be enhanced."
+            f"wrong, {enhanced.report.failed} products can't be enhanced, {generated.report.failed} get no image."
         )
     console.print(f"Report: {page.as_uri()}", soft_wrap=True)
     return not problems
@@ -174,6 +185,13 @@ def _run_enhancement(console: Console, settings: Settings) -> tuple[EnhancementP
     """Post the sample products and enhance them, twice."""
     first, second = _twice(console, "enhancement", lambda: run_enhancement_pass(settings), print_enhancement_pass)
     console.print(f"Second pass: {second.images} images, {second.calls} paid calls.")
+    return first, second
+
+
+def _run_generation(console: Console, settings: Settings) -> tuple[GenerationPass, GenerationPass]:
+    """Queue the sample products without an image and make their images, twice."""
+    first, second = _twice(console, "generation", lambda: run_generation_pass(settings), print_generation_pass)
+    console.print(f"Second pass: {second.queued} queued, {second.images} images, {second.calls} paid calls.")
     return first, second
 
 

@@ -22,6 +22,7 @@ from image_assets.stores.s3 import ObjectStore
 if TYPE_CHECKING:
     from image_assets.sandbox.demo import DemoPass
     from image_assets.sandbox.demo_enhancement import EnhancementPass, ProductPictures
+    from image_assets.sandbox.demo_generation import GeneratedCard, GenerationPass
     from image_assets.sandbox.demo_marketplace import MarketplacePass, ProductCard
     from image_assets.sandbox.demo_storefront import GalleryCard, StorefrontPass
 
@@ -79,12 +80,23 @@ class EnhancementSection:
 
 
 @dataclass(frozen=True, slots=True)
+class GenerationSection:
+    """The generation's part of the page, its plot as SVG; its pictures are in the report's folder already."""
+
+    first: GenerationPass
+    second: GenerationPass
+    cards: list[GeneratedCard]
+    plot: str
+
+
+@dataclass(frozen=True, slots=True)
 class OtherAreas:
     """What the page shows of the areas beside the deals."""
 
     storefront: StorefrontSection
     marketplace: MarketplaceSection
     enhancement: EnhancementSection
+    generation: GenerationSection
 
 
 def empty_folder(folder: Path) -> Path:
@@ -118,6 +130,7 @@ def write_report(
             storefront=others.storefront,
             marketplace=others.marketplace,
             enhancement=others.enhancement,
+            generation=others.generation,
         ),
         encoding="utf-8",
     )

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from image_assets.parallel import parallel_map
 from image_assets.sandbox.sample_enhancement import ENHANCED_BUCKET, RAW_BUCKET, raw_objects
+from image_assets.sandbox.sample_generation import GENERATED_BUCKET, fill_products
 from image_assets.sandbox.sample_marketplace import MAPPING_PREFIX, MAPPINGS, mapping_file
 from image_assets.sandbox.sample_storefront import (
     MEDIA_BUCKET,
@@ -35,7 +36,7 @@ REQUESTS_BUCKET = "requests"
 QUEUE = "product-image-processing"
 # Beside the routes of the vendors' (``server.py``).
 RESET_PATH = "/sandbox/reset"
-_BUCKETS = (BUCKET, REQUESTS_BUCKET, MEDIA_BUCKET, RAW_BUCKET, ENHANCED_BUCKET)
+_BUCKETS = (BUCKET, REQUESTS_BUCKET, MEDIA_BUCKET, RAW_BUCKET, ENHANCED_BUCKET, GENERATED_BUCKET)
 # moto answers one request at a time (it is Python, in one process): more workers only wait.
 SEED_WORKERS = 4
 # By the extension, as uploading tools do it; that some files hold something else is what the samples are for.
@@ -83,7 +84,7 @@ def create_buckets(env: Mapping[str, str]) -> None:
 
 
 def reset(env: Mapping[str, str]) -> int:
-    """Put the samples back: the buckets' objects, and catalog, shop and Plytix where ``env`` names them.
+    """Put the samples back: the buckets' objects, and catalog, products, shop and Plytix where ``env`` names them.
 
     Products that came in through the API go with their images. The queue and the other tables stay as they are.
 
@@ -100,6 +101,7 @@ def reset(env: Mapping[str, str]) -> int:
         fill_catalog(env["CATALOG_DATABASE_URL"])
     if "DATABASE_URL" in env:
         forget_products(env["DATABASE_URL"])
+        fill_products(env["DATABASE_URL"])
     reset_accounts(env)
     return seed(env)
 

@@ -1,7 +1,7 @@
 """The sandbox as a whole: all stand-ins with sample data, and the record other processes find it by.
 
 Here: starting, stopping, serving until a signal, and resets of stand-ins for other processes. Not here: the servers
-themselves (``aws.py``, ``postgres.py``, ``shopify/``, ``plytix/``, ``gemini/``), what they hold (``resources.py``), and
+themselves (``aws.py``, ``postgres.py``, and a package per vendor), what they hold (``resources.py``), and
 looking at a running one from outside (``status.py``).
 """
 
@@ -24,9 +24,11 @@ from image_assets.redaction import register_secret
 from image_assets.sandbox import resources
 from image_assets.sandbox.aws import AwsServer
 from image_assets.sandbox.gemini import GeminiServer
-from image_assets.sandbox.plytix import Behaviour, PlytixServer
+from image_assets.sandbox.openai import Behaviour as OpenAiBehaviour, OpenAiServer
+from image_assets.sandbox.plytix import Behaviour as PlytixBehaviour, PlytixServer
 from image_assets.sandbox.postgres import EmbeddedPostgres, stop_leftover
 from image_assets.sandbox.sample_enhancement import ENHANCED_BUCKET, RAW_BUCKET
+from image_assets.sandbox.sample_generation import GENERATED_BUCKET, fill_products
 from image_assets.sandbox.sample_marketplace import (
     AMAZON_HOST,
     GALLERY as PLYTIX_GALLERY,
@@ -35,6 +37,7 @@ from image_assets.sandbox.sample_marketplace import (
 )
 from image_assets.sandbox.sample_storefront import MEDIA_BUCKET
 from image_assets.sandbox.shopify import ShopifyServer
+from image_assets.sandbox.stability import StabilityServer
 from image_assets.sandbox.status import (
     START_PATIENCE_S,
     SandboxLock,
@@ -55,7 +58,7 @@ DATABASES = ("app", "deals", "catalog", "redshift", "dagster")
 # Who has a token of the product API and the review page.
 API_USERS = ("importer", "reviewer")
 PLYTIX_LIMITS = {10.0: 2_000, 3600.0: 500_000}
-PLYTIX_BEHAVIOUR = Behaviour(limits=PLYTIX_LIMITS, auth_limit=100, mirrors={AMAZON_HOST: amazon_image})
+PLYTIX_BEHAVIOUR = PlytixBehaviour(limits=PLYTIX_LIMITS, auth_limit=100, mirrors={AMAZON_HOST: amazon_image})
 
 
 class Sandbox:
@@ -76,6 +79,8 @@ class Sandbox:
         self._shopify = ShopifyServer(self._shop_with_reset)
         self._plytix = PlytixServer(PLYTIX_BEHAVIOUR, middleware=self._plytix_with_reset)
         self._gemini = GeminiServer()
+        self._openai = OpenAiServer(OpenAiBehaviour())
+        self._stability = StabilityServer()
         self._postgres = EmbeddedPostgres(self._folder / "postgres")
         self._started = False
 
@@ -116,6 +121,7 @@ class Sandbox:
                 self._start_shopify()
                 self._start_plytix()
                 self._start_gemini()
+                self._start_image_makers()
             self.databases = databases.result() if databases else {}
             if self.databases:
                 self.env["DATABASE_URL"] = self.databases["app"]
@@ -136,7 +142,8 @@ class Sandbox:
             return
         sandbox_file(self.state_dir).unlink(missing_ok=True)
         try:
-            self._gemini.stop()
+            for server in (self._stability, self._openai, self._gemini):
+                server.stop()
             self._plytix.stop()
             self._shopify.stop()  # before S3: it may be reading from it
             self._aws.stop()
@@ -176,6 +183,7 @@ class Sandbox:
         urls = {name: self._postgres.create_database(name, secrets.token_hex(16)) for name in DATABASES}
         migrate(urls["app"])
         resources.fill_catalog(urls["catalog"])
+        fill_products(urls["app"])
         return urls
 
     def _start_aws(self) -> None:
@@ -190,6 +198,7 @@ class Sandbox:
             "MEDIA_S3_BUCKET": MEDIA_BUCKET,
             "RAW_S3_BUCKETS": RAW_BUCKET,
             "ENHANCED_S3_BUCKET": ENHANCED_BUCKET,
+            "GENERATION_S3_BUCKET": GENERATED_BUCKET,
         }
         register_secret(self.env["AWS_SECRET_ACCESS_KEY"])
         resources.create_buckets(self.env)
@@ -228,6 +237,13 @@ class Sandbox:
         }
         for secret in (self._gemini.api_key, *tokens.values()):
             register_secret(secret)
+
+    def _start_image_makers(self) -> None:
+        self._openai.start()
+        self._stability.start()
+        self.env |= {**self._openai.env(), **self._stability.env(), "OPENAI_PER_MINUTE": "6000"}
+        for name in ("OPENAI_API_KEY", "STABILITY_API_KEY"):
+            register_secret(self.env[name])
 
     def _reset_plytix(self) -> None:
         with self._plytix.account().lock:  # nobody sees it empty

@@ -1,7 +1,7 @@
 """The web application: the product API, the review page and ``/healthz``, in the order requests pass through.
 
-Here: putting it together. Not here: routes (``api.py``, ``review.py``, ``health.py``), the server around it
-(``server.py``).
+Here: putting it together. Not here: routes (``api.py``, ``generator.py``, ``review.py``, ``health.py``), the server
+around it (``server.py``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from image_assets.redaction import install_log_redaction
 from image_assets.settings import Settings, load_settings
-from image_assets.web import api, health, review
+from image_assets.web import api, generator, health, review
 from image_assets.web.auth import TokenGate
 from image_assets.web.errors import add_error_handlers
 from image_assets.web.middleware import BodyLimit, RequestLog, SecurityHeaders
@@ -38,7 +38,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     # The last one added is the first to see a request.
     app.add_middleware(BodyLimit)
-    app.add_middleware(TokenGate, tokens=settings.tokens)
+    app.add_middleware(TokenGate, tokens=settings.tokens, paths=("/api", "/functions"))
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)
     return app
@@ -56,7 +56,7 @@ def route() -> FastAPI:
         redoc_url=None,
         separate_input_output_schemas=False,
     )
-    for router in (api.router, health.router, review.router):
+    for router in (api.router, generator.router, health.router, review.router):
         app.include_router(router)
     add_error_handlers(app)
     return app

@@ -6,7 +6,7 @@ Here: the gate before all paths of the API, those that do not exist included. No
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from fastapi.security import HTTPBearer
 from pydantic import SecretStr
@@ -21,22 +21,22 @@ bearer = HTTPBearer(auto_error=False, scheme_name="token", description="A token 
 
 
 class TokenGate:
-    """Lets requests below a path pass with a token, and writes its owner's name into ``request.state.owner``.
+    """Lets requests below some paths pass with a token, and writes its owner's name into ``request.state.owner``.
 
     Args:
         app: what comes after.
         tokens: tokens by the names of their owners.
-        path: what is guarded; everything below it is, too.
+        paths: what is guarded; everything below them is, too.
     """
 
-    def __init__(self, app: ASGIApp, tokens: Mapping[str, SecretStr], path: str = "/api") -> None:
+    def __init__(self, app: ASGIApp, tokens: Mapping[str, SecretStr], paths: Collection[str] = ("/api",)) -> None:
         self._app = app
         self._tokens = tokens
-        self._path = path
+        self._below = tuple(f"{path}/" for path in paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or not f"{scope['path']}/".startswith(f"{self._path}/"):
+        if scope["type"] != "http" or not f"{scope['path']}/".startswith(self._below):
             await self._app(scope, receive, send)
             return
         given = [value for name, value in scope["headers"] if name == b"authorization"]

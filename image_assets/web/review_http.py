@@ -1,6 +1,7 @@
-"""What every page and endpoint of the review has in common: headers, errors, who is signed in, templates.
+"""What every page and endpoint of the review has in common: headers, errors, who is signed in, which collection.
 
-Here: HTTP rules. Not here: the routes (``review.py``), what a session is (``sessions.py``).
+Here: HTTP rules, templates, addresses. Not here: the routes (``review.py``), what a session is (``sessions.py``), what
+a collection is (``review_shapes.py``, ``review_desks.py``).
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from fastapi import Depends, HTTPException, Request, Response
+from fastapi import Depends, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.routing import APIRoute
@@ -24,6 +25,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from image_assets.errors import AccessDeniedError, ImageAssetsError, NotFoundError, PermanentError, SettingsError
+from image_assets.stores.decisions import MAX_ID
+from image_assets.web.review_desks import ReviewDesk, open_desks
+from image_assets.web.review_shapes import PageImage, PageProduct
 from image_assets.web.sessions import Session, is_form_token, read
 
 _HERE = Path(__file__).parent
@@ -105,7 +109,12 @@ def static_digest() -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True, trim_blocks=True)
-    environment.globals["static"] = f"/review/static/{static_digest()}"
+    environment.globals.update(
+        static=f"/review/static/{static_digest()}",
+        address=address,
+        image_address=image_address,
+        source_address=source_address,
+    )
     return environment
 
 
@@ -197,6 +206,10 @@ async def from_form(session: PageSession, fields: Form, _: Annotated[None, Depen
     return session
 
 
+FromScript = Annotated[Session, Depends(from_script)]
+FromForm = Annotated[Session, Depends(from_form)]
+
+
 def _check(session: Session, given: str) -> None:
     if not is_form_token(session, given):
         raise HTTPException(403, "The request lacks the page's token: load the page again.")
@@ -205,3 +218,58 @@ def _check(session: Session, given: str) -> None:
 def next_page(wanted: str) -> str:
     """Where to go after signing in."""
     return wanted if _NEXT.fullmatch(wanted) else "/review"
+
+
+# The collection a request is about
+
+
+def desks_of(request: Request) -> Mapping[str, ReviewDesk]:
+    """The desks of all collections by their names, the usual one first."""
+    state = request.app.state
+    opened = getattr(state, "open_desks", open_desks)(state.engine, state.settings)
+    return {desk.collection.name: desk for desk in opened}
+
+
+Desks = Annotated[Mapping[str, ReviewDesk], Depends(desks_of)]
+
+
+def desk_of(desks: Desks, collection: str | None = None) -> ReviewDesk:
+    """The desk that ``?collection=`` names, or the usual one; 404 when there is none of that name."""
+    desk = next(iter(desks.values())) if collection is None else desks.get(collection)
+    if desk is None:
+        raise HTTPException(404, "There is no such collection.")
+    return desk
+
+
+Desk = Annotated[ReviewDesk, Depends(desk_of)]
+
+
+def tab_of(desk: Desk, status: str | None = None) -> str:
+    """The tab that ``?status=`` names, or the first; 422 when the collection has none of that name."""
+    tabs = desk.collection.tabs
+    if status is not None and status not in tabs:
+        raise HTTPException(422, f"The status is none of {', '.join(tabs)}.")
+    return status or next(iter(tabs))
+
+
+Tab = Annotated[str, Depends(tab_of)]
+# PostgreSQL knows no NUL in a text.
+Group = Annotated[str | None, Query(alias="category", max_length=1000, pattern=r"^[^\x00]*$")]
+Cursor = Annotated[int, Query(ge=0, le=MAX_ID)]
+
+
+def address(desk: ReviewDesk, path: str, **query: object) -> str:
+    """An address of a collection's page, or of what belongs to it."""
+    return f"{path}?{urlencode({'collection': desk.collection.name, **query})}"
+
+
+def image_address(desk: ReviewDesk, image: PageImage, **query: object) -> str:
+    """Where an image is served; another one once its bytes are others."""
+    return address(desk, f"/review/images/{image.id}/{image.sha256}", **query)
+
+
+def source_address(desk: ReviewDesk, product: PageProduct, **query: object) -> str | None:
+    """Where a product's photograph is served, if it has one; another address once its bytes are others."""
+    if product.source is None:
+        return None
+    return address(desk, f"/review/sources/{product.id}", v=product.source[:16], **query)

@@ -1,4 +1,4 @@
-"""A real browser, watched, and products with real photographs for it to show.
+"""A real browser, watched, and products with real pictures for it to show.
 
 Used as context managers and functions; the fixtures made of them are in ``test_browser.py``.
 """
@@ -10,7 +10,8 @@ import io
 import os
 import shutil
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,6 +24,13 @@ from playwright.sync_api import Browser, Error, Page, sync_playwright
 from pydantic import SecretStr
 
 from image_assets.enhancement.tables import analyses, product_images, products
+from image_assets.generation.tables import (
+    images as generated_images,
+    industries,
+    industry_sub_categories,
+    queue as generation_queue,
+    uses_products,
+)
 from image_assets.paths import data_dir
 from image_assets.web.sessions import issue
 from image_assets_tests.web.conftest import TOKENS
@@ -102,6 +110,13 @@ class Watched:
             assert time.monotonic() < deadline, f"never: {expression}"
             self.page.wait_for_timeout(15)
 
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is so outside of the page, e.g. in the database."""
+        deadline = time.monotonic() + 10
+        while not condition():
+            assert time.monotonic() < deadline, "never so"
+            self.page.wait_for_timeout(15)
+
     def _says(self, expression: str) -> bool:
         try:
             return bool(self.page.evaluate(expression))
@@ -121,6 +136,34 @@ class Watched:
     def toast(self) -> str:
         """The text of the latest message."""
         return self.page.locator(".toast p").last.inner_text()
+
+
+# Controls that a screen reader has no name for.
+NAMELESS = """() => [...document.querySelectorAll('button, input:not([type=hidden]), select, a')]
+  .filter((node) => !(node.textContent.trim() || node.getAttribute('aria-label') || node.labels?.length))
+  .map((node) => node.outerHTML)"""
+# Text with less contrast to what it stands on than 4.5:1 (WCAG 2.2, 1.4.3); controls that are disabled are exempt.
+FAINT = """() => {
+  const parse = (text) => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return { r, g, b, a }; };
+  const part = (value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4);
+  const light = ({ r, g, b }) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  const ground = (node) => {
+    for (let at = node; at; at = at.parentElement) {
+      const colour = parse(getComputedStyle(at).backgroundColor);
+      if (colour.a === 1) return colour;
+    }
+    return { r: 255, g: 255, b: 255 };
+  };
+  const faint = [];
+  for (const node of document.querySelectorAll('body *')) {
+    const text = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
+    if (!text || !node.checkVisibility() || node.closest(':disabled')) continue;
+    const [front, back] = [light(parse(getComputedStyle(node).color)), light(ground(node))];
+    const ratio = (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
+    if (ratio < 4.5) faint.push(`${ratio.toFixed(2)} ${node.outerHTML.slice(0, 80)}`);
+  }
+  return faint;
+}"""
 
 
 @contextmanager
@@ -242,10 +285,55 @@ class Shelf:
             "source_sha256": source_sha256,
         }
 
+    def add_generated(self, name: str, *statuses: str, picture: str = "coffee", industry: str = "Food") -> int:
+        """A product without a photograph, with a generated image of each round, the last of which it shows."""
+        with self.engine.begin() as connection:
+            made = {"name": name, "description": f"{name}, as sold.", "benefits_advantages": ["Durable", "Light"]}
+            product_id = int(
+                connection.scalar(
+                    sa.insert(uses_products)
+                    .values(**made, industry_sub_category_id=_sub_category(connection, industry))
+                    .returning(uses_products.c.id)
+                )
+                or 0
+            )
+            for round_, status in enumerate(statuses, start=1):
+                body = enhanced(picture, round_)
+                key = f"generated/{product_id}/{round_}.jpg"
+                said = {"s3_key": key, "image_url": f"https://x/{key}", "sha256": self.put(key, body)}
+                row = a_generated_image(product_id, round_, status=status, **said)
+                connection.execute(sa.insert(generated_images).values(row))
+                shown = sa.update(uses_products).where(uses_products.c.id == product_id)
+                connection.execute(shown.values(image_url=said["image_url"]))
+            item = {"product_id": product_id, "round": len(statuses), "prompt": "p", "style_preset": "studio"}
+            done = {"negative_prompt": "", "prompt_variant": "in-use", "status": "completed"}
+            connection.execute(sa.insert(generation_queue).values(**item, **done, completed_at=sa.func.now()))
+        return product_id
+
     def put(self, key: str, body: bytes) -> str:
         """Put an object; returns the SHA-256 of its bytes."""
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType="image/jpeg")
         return hashlib.sha256(body).hexdigest()
+
+
+def a_generated_image(product_id: int, round_: int, **values: object) -> dict[str, object]:
+    """The row of a generated image."""
+    where = {"image_url": "https://x/1.jpg", "s3_key": "1.jpg", "sha256": "a" * 64}
+    size = {"width": 720, "height": 480, "bytes": 1234}
+    asked = {"prompt": f"A photograph of product {product_id}, round {round_}.", "negative_prompt": "people, text"}
+    made = {"provider": "stable_diffusion", "model": "core", "style_preset": "studio", "prompt_variant": "in-use"}
+    names = {"product_id": product_id, "queue_id": uuid.uuid4(), "round": round_, "cost_usd": "0.03"}
+    return {**names, **where, **size, **asked, **made, **values}
+
+
+def _sub_category(connection: sa.Connection, industry: str) -> int:
+    """A closer field of an industry, made for each product."""
+    known = connection.scalar(sa.select(industries.c.id).where(industries.c.name == industry))
+    made = sa.insert(industries).values(name=industry).returning(industries.c.id)
+    row = {"industry_id": known or connection.scalar(made), "name": "Bags"}
+    return int(
+        connection.scalar(sa.insert(industry_sub_categories).values(row).returning(industry_sub_categories.c.id)) or 0
+    )
 
 
 # Rows alone, as fast as the database makes them: three images of one file each. The categories are unlike in size.

@@ -356,7 +356,10 @@ def test_the_queue_comes_page_by_page(alice: httpx2.Client, shelf: Shelf) -> Non
 def test_a_product_has_all_that_a_reviewer_wants_to_know(alice: httpx2.Client, shelf: Shelf) -> None:
     product_id = shelf.add(images=1)
     found = alice.get(f"/review/api/products/{product_id}").json()
-    assert (found["category"], found["price"], found["status"]) == ("Cups and saucers", 1099, "pending_review")
+    assert (found["label"], found["status"]) == ("Cups and saucers", "pending_review")
+    assert found["facts"] == [["Price", "1,099.00"], ["MRP", "1,299.00"], ["Discount", "200.00"], ["GST", "18%"]]
+    (analysis,) = found["sections"]
+    assert ["Colours", "red, white, brown"] in analysis["facts"]
     (image,) = found["images"]
     assert image["prompt"].startswith("The product on a clean white background")
     assert (image["model"], image["cost_usd"], image["width"]) == ("gemini-3.1-flash-image", 0.067, 720)

@@ -60,6 +60,18 @@ def run(env: Mapping[str, str], *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
+def session_cookie(url: str) -> tuple[str, set[str]]:
+    """Sign in as a proxy passes on what came over https; the cookie's name and its attributes in lower case."""
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "6.6.6.6"}
+    # Requests that come before a worker is there wait for it.
+    answer = httpx2.post(
+        f"{url}/sign-in", data={"token": TOKENS["alice"]}, headers=headers, timeout=60, trust_env=False
+    )
+    assert answer.status_code == 303
+    cookie, *attributes = (part.strip() for part in answer.headers["set-cookie"].split(";"))
+    return cookie.partition("=")[0], {text.lower() for text in attributes}
+
+
 def test_several_processes_serve_one_address_until_they_are_told_to_stop(
     site: Site, server_env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -71,8 +83,10 @@ def test_several_processes_serve_one_address_until_they_are_told_to_stop(
             assert answer.status_code == 201
             assert "server" not in answer.headers
             assert client.get("/api/products", params={"category": "word-of-a-query"}).status_code == 200
-        # Nobody's X-Forwarded-For is believed.
+        # Nobody's X-Forwarded headers are believed.
         httpx2.get(f"{url}/healthz", headers={"X-Forwarded-For": "6.6.6.6"}, trust_env=False)
+        name, attributes = session_cookie(url)
+        assert (name, "secure" in attributes) == ("image_assets_session", False)
         port = url.rpartition(":")[2]
         code, words = run(server_env, "--port", port)
         assert code == 2
@@ -88,6 +102,25 @@ def test_several_processes_serve_one_address_until_they_are_told_to_stop(
     assert not [token for token in TOKENS.values() if token in text]
     with socket.create_server(("127.0.0.1", int(port))):
         pass
+
+
+def test_a_proxy_that_is_trusted_says_how_and_from_where_a_request_came(
+    site: Site, server_env: dict[str, str], tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    with serve(server_env, log, "--port", "0", "--workers", "1", "--trusted-proxies", "127.0.0.1") as (process, url):
+        name, attributes = session_cookie(url)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+    assert (name, "secure" in attributes) == ("__Host-image_assets_session", True)
+    assert '6.6.6.6 - "POST /sign-in" 303' in log.read_text()
+
+
+def test_a_proxy_of_another_address_is_not_believed(site: Site, server_env: dict[str, str], tmp_path: Path) -> None:
+    arguments = ("--port", "0", "--workers", "1", "--trusted-proxies", "192.0.2.1,192.0.2.2")
+    with serve(server_env, tmp_path / "log", *arguments) as (_, url):
+        name, attributes = session_cookie(url)
+    assert (name, "secure" in attributes) == ("image_assets_session", False)
 
 
 @pytest.mark.parametrize(

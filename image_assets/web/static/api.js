@@ -1,7 +1,7 @@
-// The server's endpoints.
+// The server's endpoints, each for the page's collection.
 
 const page = document.getElementById("page");
-export const owner = page.dataset.owner;
+export const { owner, collection } = page.dataset;
 
 async function call(path, body) {
   const text = body && JSON.stringify(body);
@@ -26,14 +26,14 @@ async function call(path, body) {
   return content;
 }
 
-function query(values) {
-  const given = Object.entries(values).filter(([, value]) => value !== "" && value !== null);
-  return new URLSearchParams(given).toString();
+function at(path, values = {}) {
+  const given = Object.entries({ collection, ...values }).filter(([, value]) => value !== "" && value !== null);
+  return `/review/api/${path}?${new URLSearchParams(given)}`;
 }
 
-export const getQueue = (filter, cursor) => call(`/review/api/queue?${query({ ...filter, cursor })}`);
-export const getSummary = ({ category }) => call(`/review/api/summary?${query({ category })}`);
-export const getProduct = (id) => call(`/review/api/products/${id}`);
-export const getHistory = (imageId) => call(`/review/api/images/${imageId}/history`);
-export const postDecisions = (decisions) => call("/review/api/decisions", { decisions });
-export const postUndo = (imageIds) => call("/review/api/undo", { image_ids: imageIds });
+export const getQueue = (filter, cursor) => call(at("queue", { ...filter, cursor }));
+export const getSummary = ({ category }) => call(at("summary", { category }));
+export const getProduct = (id) => call(at(`products/${id}`));
+export const getHistory = (imageId) => call(at(`images/${imageId}/history`));
+export const postDecisions = (decisions) => call(at("decisions"), { decisions });
+export const postUndo = (imageIds) => call(at("undo"), { image_ids: imageIds });

@@ -6,8 +6,10 @@ import { plural, toast } from "./dom.js";
 const BATCH = 50;
 
 export class Decisions {
-  constructor({ find, onChange, onReload, onShow, onSettled }) {
+  // `follows`: more than a status may follow from a decision, so that its product is looked at again.
+  constructor({ find, follows, onChange, onReload, onShow, onSettled }) {
     this.find = find;
+    this.follows = follows;
     this.onChange = onChange;
     this.onReload = onReload;
     this.onShow = onShow;
@@ -20,8 +22,8 @@ export class Decisions {
     });
   }
 
-  // Targets are images with their products: [{ product, image }].
-  decide(targets, action, reason = null) {
+  // Targets are images with their products: [{ product, image }]; `again` asks for other images in their place.
+  decide(targets, action, reason = null, again = false) {
     const status = action === "approve" ? "approved" : "rejected";
     const entry = targets.map(({ product, image }) => ({ product, image, id: image.id, sha256: image.sha256 }));
     for (const item of entry) {
@@ -30,7 +32,8 @@ export class Decisions {
     this.made.push(entry);
     if (this.made.length > 500) this.made.shift();
     this.onChange();
-    const send = (items) => postDecisions(items.map(({ id, sha256 }) => ({ image_id: id, sha256, action, reason })));
+    const wish = { action, reason, ...(again && { again }) };
+    const send = (items) => postDecisions(items.map(({ id, sha256 }) => ({ image_id: id, sha256, ...wish })));
     this.queue(entry, send, { reason: null, status: "pending", decided_by: null, decided_at: null });
   }
 
@@ -72,6 +75,8 @@ export class Decisions {
       }
       for (const { image } of entry) image.open -= 1;
       if (refused.length) await this.conflict(refused);
+      // Of many at once nobody looks at each.
+      else if (this.follows && numbers(entry).length === 1) await this.reload(entry);
       this.open -= 1;
       this.onChange();
       this.onSettled();
@@ -89,16 +94,19 @@ export class Decisions {
     });
   }
 
-  async conflict(refused) {
-    for (const [item] of refused) this.forget(item.id);
-    const products = [...new Set(refused.map(([item]) => item.product.id))];
-    for (const id of products) {
+  async reload(items) {
+    for (const id of numbers(items)) {
       try {
         this.onReload(await getProduct(id));
       } catch (error) {
         toast(error.message, { kind: "problem" });
       }
     }
+  }
+
+  async conflict(refused) {
+    for (const [item] of refused) this.forget(item.id);
+    await this.reload(refused.map(([item]) => item));
     const [[first, result]] = refused;
     const more = refused.length > 1 ? ` And ${plural(refused.length - 1, "more image")}.` : "";
     toast(`${name(first)}, image ${first.image.ordinal}: ${result.message}${more}`, {
@@ -109,6 +117,7 @@ export class Decisions {
   }
 }
 
+const numbers = (items) => [...new Set(items.map(({ product }) => product.id))];
 const name = (item) => `Product ${item.product.id}`;
 
 // Every change has a number, so that a late answer never overwrites a later wish.

@@ -1,33 +1,33 @@
 // What is known of the current image: where it comes from, its checks, and its trail.
 
 import { getHistory } from "./api.js";
-import { amount, byId, h, number, pill, plural, size, time } from "./dom.js";
+import { byId, h, number, pill, plural, size, time } from "./dom.js";
 
 const root = byId("details");
 let wanted = 0;
 
 export function productFacts(product) {
-  const facts = [["Price", amount(product.price)], ["MRP", amount(product.mrp)], ["Discount", amount(product.discount)]];
-  const parts = facts.map(([name, value]) => h("span", {}, `${name} `, h("b", {}, value)));
-  return [...parts, h("span", {}, "GST ", h("b", {}, `${number(product.gst)}%`))];
+  return product.facts.map(([name, value]) => h("span", {}, `${name} `, h("b", {}, value)));
 }
 
 export function showDetails(product, index, { onUndo, owner }) {
   const image = product.images[index];
   wanted += 1;
   if (!image) {
-    root.replaceChildren(section("Image", h("p", { class: "note" }, "No image was made.")), ...photograph(product));
+    root.replaceChildren(section("Image", h("p", { class: "note" }, "No image was made.")), ...known(product));
     return;
   }
   const trail = h("ol", { class: "trail", id: "trail" }, h("li", { class: "note" }, "Loading"));
   root.replaceChildren(
     h("div", { class: "details-head" }, h("h2", {}, `Image ${index + 1} of ${product.images.length}`), pill(image.status)),
     ...decided(image, owner, onUndo),
-    section("Prompt", h("p", { class: "prompt" }, image.prompt)),
+    // Without a photograph the prompt stands above the image.
+    ...(product.source ? [section("Prompt", h("p", { class: "prompt" }, image.prompt))] : []),
     section(
       "Made by",
       facts([
         ["Model", image.model],
+        ...image.facts,
         ["Cost", `$${Number(image.cost_usd).toFixed(3)}`],
         ["Size", `${number(image.width)} × ${number(image.height)} px`],
         ["File", size(image.bytes)],
@@ -35,7 +35,7 @@ export function showDetails(product, index, { onUndo, owner }) {
       ]),
     ),
     section("Checks", h("ul", { class: "checks" }, ...Object.entries(image.checks).map(check))),
-    ...photograph(product),
+    ...known(product),
     section("Audit trail", trail),
   );
   loadTrail(image, trail, wanted);
@@ -54,14 +54,7 @@ function check([name, good]) {
   return h("li", { class: good ? "good" : "bad" }, h("span", { class: "verdict" }, good ? "Passed" : "Failed"), name);
 }
 
-function photograph(product) {
-  if (!product.analysis) return [];
-  const names = [["product", "Product"], ["condition", "Condition"], ["background", "Background"], ["lighting", "Light"], ["colours", "Colours"]];
-  const rows = names
-    .filter(([name]) => product.analysis[name]?.length)
-    .map(([name, label]) => [label, [product.analysis[name]].flat().join(", ")]);
-  return [section("The photograph, by analysis", facts([...rows, ["Model", product.analysis_model]]))];
-}
+const known = (product) => product.sections.map((one) => section(one.title, facts(one.facts)));
 
 function section(title, ...content) {
   return h("section", {}, h("h3", {}, title), ...content);

@@ -14,11 +14,9 @@ export function h(tag, props = {}, ...children) {
 export const byId = (id) => document.getElementById(id);
 
 const plain = new Intl.NumberFormat("en");
-const money = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const moment = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 
 export const number = (value) => plain.format(value);
-export const amount = (value) => money.format(value);
 export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
 
 export function time(text) {
@@ -40,6 +38,9 @@ export const STATUS = {
 export function pill(status) {
   return h("span", { class: `pill ${status}` }, STATUS[status] || status);
 }
+
+// The address of a small picture in place of an image's own.
+export const small = (url) => `${url}&w=160`;
 
 // A message that goes by itself, unless it asks for something.
 export function toast(text, { kind = "", action = null, run = null } = {}) {

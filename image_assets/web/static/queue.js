@@ -1,7 +1,7 @@
 // The queue: products loaded page by page, drawn as far as they are in sight, and which of them are selected.
 
 import { getQueue } from "./api.js";
-import { STATUS, byId, h, number, plural } from "./dom.js";
+import { STATUS, byId, h, number, plural, small } from "./dom.js";
 
 const ROW = 64;
 const SPARE = 6;
@@ -149,8 +149,8 @@ export class Queue {
   row(index, product, statuses) {
     const waiting = statuses.filter((status) => status === "pending").length;
     const says = product.images.length ? `${waiting} of ${plural(product.images.length, "image")} to review` : "no image";
-    const picture = product.source || product.images[0]?.url;
-    const thumb = picture && `${picture}${picture.includes("?") ? "&" : "?"}w=160`;
+    // Without a photograph the newest image stands for the product.
+    const picture = product.source || product.images.at(-1)?.url;
     const select = h("input", {
       type: "checkbox",
       class: "select",
@@ -170,8 +170,8 @@ export class Queue {
         "aria-current": index === this.current ? "true" : null,
         onclick: (event) => (event.shiftKey ? this.toggle(index, { range: true }) : this.onOpen(index)),
       },
-      thumb ? h("img", { class: "thumb", src: thumb, alt: "", decoding: "async" }) : h("span", { class: "thumb none" }),
-      h("span", { class: "name" }, h("b", {}, `No. ${product.id}`), h("span", { class: "category" }, product.category)),
+      picture ? h("img", { class: "thumb", src: small(picture), alt: "", decoding: "async" }) : h("span", { class: "thumb none" }),
+      h("span", { class: "name" }, h("b", {}, `No. ${product.id}`), h("span", { class: "category" }, product.label)),
       h("span", { class: "marks", title: says }, ...statuses.map((status) => h("i", { class: `mark ${status}` }))),
       h("span", { class: "sr" }, `, ${STATUS[product.status] || product.status}, ${says}`),
     );

@@ -1,23 +1,26 @@
 // The review page: where the reviewer is, and what keys and buttons do.
 
-import { getSummary, owner } from "./api.js";
+import { collection, getSummary, owner } from "./api.js";
 import { Decisions } from "./decisions.js";
 import { productFacts, selectionText, showDetails } from "./details.js";
 import { STATUS, announce, byId, h, pill, plural, toast } from "./dom.js";
 import { Queue, countText } from "./queue.js";
+import { askReason } from "./reason.js";
 import { Viewer } from "./viewer.js";
 
 const AHEAD = 5;
 const address = new URL(location.href);
+const tabs = [...document.querySelectorAll("[data-status]")];
+const [FIRST] = tabs.map((tab) => tab.dataset.status);
 const filter = {
-  status: address.searchParams.get("status") in STATUS ? address.searchParams.get("status") : "pending_review",
+  status: (tabs.find((tab) => tab.dataset.status === address.searchParams.get("status")) || tabs[0]).dataset.status,
   category: address.searchParams.get("category") || "",
 };
 let at = { product: -1, image: -1 };
 let steps = 0; // counts moves, so that a slow one does not overrule a later one
 let ahead = [];
 
-const viewer = new Viewer({ onPick: (image) => go(at.product, image) });
+const viewer = new Viewer({ name: byId("page").dataset.image, onPick: (image) => go(at.product, image) });
 const queue = new Queue({
   onOpen: (index) => go(index, firstWaiting(queue.products[index])),
   onSelection: showSelection,
@@ -29,6 +32,7 @@ const decisions = new Decisions({
     const image = product?.images.find((candidate) => candidate.id === item.id);
     return image && { product, image };
   },
+  follows: Boolean(byId("again")),
   onChange: refresh,
   onReload: (product) => { queue.update(product); refresh(); },
   onShow: show,
@@ -127,7 +131,7 @@ function finished() {
   announce(text);
 }
 
-const nothing = () => (filter.status === "pending_review" ? "waiting for review" : STATUS[filter.status].toLowerCase())
+const nothing = () => (filter.status === FIRST ? "waiting for review" : STATUS[filter.status].toLowerCase())
   + (filter.category ? ` in ${filter.category}` : "");
 
 // Goes to an image by its numbers, if its product is loaded.
@@ -157,11 +161,14 @@ function refresh() {
   const product = current();
   if (!product) return;
   byId("product-title").textContent = `Product ${product.id}`;
-  byId("product-title").append(h("span", { class: "of" }, product.category));
+  byId("product-title").append(h("span", { class: "of" }, product.label));
   byId("product-status").replaceChildren(pill(product.status));
   byId("product-facts").replaceChildren(...productFacts(product));
   byId("failure").hidden = !product.failure_reason;
   byId("failure").textContent = product.failure_reason || "";
+  const asked = product.source ? "" : currentImage()?.prompt || "";
+  byId("asked").hidden = !asked;
+  byId("asked").textContent = asked;
   viewer.show(product, at.image);
   showDetails(product, at.image, { owner, onUndo: takeBack });
   const open = currentImage()?.status === "pending";
@@ -181,7 +188,8 @@ function remember() {
   clearTimeout(remember.timer);
   remember.timer = setTimeout(() => {
     const url = new URL("/review", location.href);
-    if (filter.status !== "pending_review") url.searchParams.set("status", filter.status);
+    if (address.searchParams.has("collection")) url.searchParams.set("collection", collection);
+    if (filter.status !== FIRST) url.searchParams.set("status", filter.status);
     if (filter.category) url.searchParams.set("category", filter.category);
     if (current()) url.searchParams.set("product", current().id);
     history.replaceState(null, "", url);
@@ -191,7 +199,7 @@ function remember() {
 async function loadSummary() {
   try {
     const { counts, limit, categories } = await getSummary(filter);
-    for (const tab of document.querySelectorAll("[data-status]")) {
+    for (const tab of tabs) {
       tab.querySelector(".count").textContent = countText(counts[tab.dataset.status], limit);
       if (tab.dataset.status === filter.status) tab.setAttribute("aria-current", "page");
       else tab.removeAttribute("aria-current");
@@ -199,7 +207,7 @@ async function loadSummary() {
     const names = filter.category && !categories.includes(filter.category) ? [filter.category, ...categories] : categories;
     const select = byId("category");
     if (document.activeElement === select && select.options.length > 1) return; // not while it is open
-    select.replaceChildren(h("option", { value: "" }, "All categories"), ...names.map((name) => h("option", { value: name }, name)));
+    select.replaceChildren(select.options[0], ...names.map((name) => h("option", { value: name }, name)));
     select.value = filter.category;
   } catch (error) {
     toast(error.message, { kind: "problem" });
@@ -213,11 +221,12 @@ async function load(after) {
   at = { product: -1, image: -1 };
   queue.clear({ ...filter }, Math.max(0, after));
   byId("from-start").hidden = !after;
+  remember();
   loadSummary();
   await queue.more();
   if (mine !== steps) return;
   if (!queue.products.length) return void finished();
-  const found = filter.status === "pending_review" ? queue.products.findIndex((product) => waiting(product).length) : 0;
+  const found = filter.status === FIRST ? queue.products.findIndex((product) => waiting(product).length) : 0;
   const index = Math.max(0, found);
   go(index, firstWaiting(queue.products[index]));
 }
@@ -242,8 +251,8 @@ function bulk(action) {
   );
   if (!items.length) return void announce("No image waits there.");
   const what = chosen.length ? `${plural(items.length, "image")} of ${plural(chosen.length, "product")}` : `all that wait of product ${current().id}`;
-  const carryOut = (reason = null) => {
-    decisions.decide(items, action, reason);
+  const carryOut = (reason = null, again = false) => {
+    decisions.decide(items, action, reason, again);
     if (chosen.length) {
       queue.clearSelection();
       toast(`${action === "approve" ? "Approved" : "Rejected"}: ${what}.`, { action: "Undo", run: undo });
@@ -259,8 +268,8 @@ function reject() {
   const image = currentImage();
   const product = current();
   if (image?.status !== "pending") return void announce("This image is decided already.");
-  askReason(`Reject image ${at.image + 1} of product ${product.id}`, (reason) => {
-    decisions.decide([{ product, image }], "reject", reason);
+  askReason(`Reject image ${at.image + 1} of product ${product.id}`, (reason, again) => {
+    decisions.decide([{ product, image }], "reject", reason, again);
     advance();
   });
   return undefined;
@@ -280,46 +289,6 @@ function takeBack() {
   decisions.undo([{ product: current(), image, id: image.id, sha256: image.sha256 }]);
 }
 
-// Asking for a reason
-
-const dialog = byId("reject");
-const field = byId("reason");
-const reasons = [...byId("reasons").querySelectorAll("button")];
-let confirmed = null;
-
-function askReason(title, run) {
-  byId("reject-title").textContent = title;
-  confirmed = run;
-  choose("");
-  dialog.showModal();
-}
-
-function choose(reason) {
-  field.value = reason;
-  for (const button of reasons) button.setAttribute("aria-pressed", button.dataset.reason === reason);
-}
-
-dialog.addEventListener("keydown", (event) => {
-  const button = reasons[Number(event.key) - 1];
-  const common = field.value === "" || reasons.some((known) => known.dataset.reason === field.value);
-  if (!button || !common || event.ctrlKey || event.metaKey || event.altKey) return;
-  event.preventDefault();
-  choose(button.dataset.reason);
-  field.focus();
-});
-field.addEventListener("input", () => choose(field.value));
-for (const button of reasons) {
-  button.addEventListener("click", () => { choose(button.dataset.reason); field.focus(); });
-}
-byId("reject-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const reason = field.value.trim();
-  if (!reason) return void field.focus();
-  dialog.close();
-  return void confirmed(reason);
-});
-byId("reject-cancel").addEventListener("click", () => dialog.close());
-
 // Keys and buttons
 
 const setPair = (pair) => {
@@ -332,7 +301,7 @@ const keys = {
   j: () => step(1), k: () => step(-1), J: () => stepProduct(1), K: () => stepProduct(-1),
   x: () => queue.toggle(at.product), v: () => setPair(!viewer.pair),
   "+": () => viewer.zoomBy(1.5), "=": () => viewer.zoomBy(1.5), "-": () => viewer.zoomBy(1 / 1.5), 0: () => viewer.zoomTo(1),
-  b: () => viewer.blink(true), "/": () => byId("category").focus(), "?": () => byId("help").showModal(),
+  b: () => current()?.source && viewer.blink(true), "/": () => byId("category").focus(), "?": () => byId("help").showModal(),
 };
 const REPEATING = new Set(["j", "k", "J", "K", "+", "=", "-"]);
 
@@ -369,7 +338,7 @@ byId("category").addEventListener("change", (event) => {
   event.target.blur();
   load(0);
 });
-for (const tab of document.querySelectorAll("[data-status]")) {
+for (const tab of tabs) {
   tab.addEventListener("click", (event) => {
     event.preventDefault();
     filter.status = tab.dataset.status;

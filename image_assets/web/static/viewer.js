@@ -1,17 +1,20 @@
-// The panes: raw photograph and enhanced images, zoomed and moved together.
+// The panes: raw photograph, if there is one, and images, zoomed and moved together.
 
-import { STATUS, byId, h } from "./dom.js";
+import { STATUS, byId, h, small } from "./dom.js";
 
 const MAX_ZOOM = 16;
 const NARROW = matchMedia("(max-width: 899px)");
 
 export class Viewer {
-  constructor({ onPick }) {
+  // `name` is what one of the images is called.
+  constructor({ name, onPick }) {
     this.root = byId("panes");
+    this.name = name;
     this.onPick = onPick;
     this.pair = NARROW.matches;
     this.broken = new Set();
-    this.panes = [];
+    this.raw = [];
+    this.images = [];
     this.pointers = new Map();
     this.reset();
     this.root.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
@@ -32,13 +35,14 @@ export class Viewer {
     if (key !== this.key) {
       this.key = key;
       this.reset();
-      this.panes = [this.rawPane(product), ...product.images.map((image, at) => this.imagePane(product, image, at))];
-      this.strip = h("div", { class: "strip", role: "group", "aria-label": "Enhanced images" });
+      this.raw = product.source ? [this.rawPane(product)] : [];
+      this.images = product.images.map((image, at) => this.imagePane(product, image, at));
+      this.strip = h("div", { class: "strip", role: "group", "aria-label": "Images of the product" });
       this.strip.append(...product.images.map((image, at) => this.thumb(image, at)));
-      this.root.replaceChildren(...this.panes, this.strip);
+      this.root.replaceChildren(...this.raw, ...this.images, this.strip);
     }
     product.images.forEach((image, at) => {
-      const pane = this.panes[at + 1];
+      const pane = this.images[at];
       const says = STATUS[image.status];
       for (const node of [pane, this.strip.children[at]]) {
         node.classList.toggle("current", at === index);
@@ -47,7 +51,7 @@ export class Viewer {
         }
       }
       pane.querySelector(".says").textContent = says;
-      pane.querySelector(".photo").alt = `Enhanced image ${at + 1} of product ${product.id}, ${says.toLowerCase()}`;
+      pane.querySelector(".photo").alt = `${this.name} ${at + 1} of product ${product.id}, ${says.toLowerCase()}`;
       const button = this.strip.children[at];
       button.setAttribute("aria-pressed", at === index);
       button.setAttribute("aria-label", `Image ${at + 1}, ${says.toLowerCase()}`);
@@ -56,7 +60,7 @@ export class Viewer {
   }
 
   isSeen(index) {
-    const photo = this.panes[index + 1].querySelector(".photo");
+    const photo = this.images[index].querySelector(".photo");
     return photo.complete && photo.naturalWidth > 0;
   }
 
@@ -66,10 +70,8 @@ export class Viewer {
   }
 
   rawPane(product) {
-    const layer = h("div", { class: "layer" });
-    if (product.source) layer.append(this.photo(product.source, `Raw photograph of product ${product.id}`, "photo"));
-    const frame = h("div", { class: "frame" }, layer);
-    if (!product.source) frame.append(h("p", { class: "missing" }, "No photograph is stored for this product."));
+    const photo = this.photo(product.source, `Raw photograph of product ${product.id}`, "photo");
+    const frame = h("div", { class: "frame" }, h("div", { class: "layer" }, photo));
     return h("figure", { class: "pane raw" }, h("figcaption", {}, h("b", {}, "Raw photograph")), frame);
   }
 
@@ -93,16 +95,17 @@ export class Viewer {
   }
 
   thumb(image, at) {
-    const picture = h("img", { src: `${image.url}?w=160`, alt: "", decoding: "async" });
+    const picture = h("img", { src: small(image.url), alt: "", decoding: "async" });
     return h("button", { type: "button", onclick: () => this.onPick(at) }, picture, h("span", {}, String(at + 1)));
   }
 
   // As many columns as make the panes largest.
   arrange() {
     this.root.classList.toggle("pair", this.pair);
-    const shown = this.pair ? Math.min(2, this.panes.length) : this.panes.length;
+    const many = this.images.length > 1;
+    const shown = this.raw.length + (this.pair && many ? 1 : this.images.length);
     const { clientWidth: width, clientHeight: height } = this.root;
-    const room = height - (this.pair && this.panes.length > 2 ? 76 : 0);
+    const room = height - (this.pair && many ? 76 : 0);
     let best = { columns: 1, side: 0 };
     for (let columns = 1; columns <= shown; columns += 1) {
       const rows = Math.ceil(shown / columns);
@@ -111,7 +114,7 @@ export class Viewer {
     }
     if (NARROW.matches) best.columns = this.pair && width < 600 ? 1 : 2;
     this.root.style.setProperty("--columns", best.columns);
-    this.root.style.setProperty("--rows", Math.ceil(shown / best.columns));
+    this.root.style.setProperty("--rows", Math.max(1, Math.ceil(shown / best.columns)));
   }
 
   blink(on) {

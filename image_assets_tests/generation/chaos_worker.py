@@ -1,0 +1,143 @@
+"""Run workers of the generation area as processes of their own, which may be killed at any line.
+
+Here: what such a process does, and the process that forks them, as importing a vendor's SDK takes longer than a small
+storm. Not here: who starts and kills them (``chaos_crew.py``, ``test_crash.py``).
+
+Started as a program it reads a line of JSON for each process to start, and answers with its id; after an empty line it
+answers with the exit codes of those that have ended since.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import openai  # noqa: F401 - importing it is what the fork is for
+import sqlalchemy as sa
+import stamina
+
+from image_assets.errors import ImageAssetsError
+from image_assets.generation.queue import BACKOFF, LEASE_S
+from image_assets.generation.service import run_due
+from image_assets.generation.workplace import Workplace, open_workplace
+from image_assets.settings import Settings, settings_for
+from image_assets.stores.database import connected, make_engine
+from image_assets.stores.leases import Backoff
+
+SOON = Backoff(base_s=0.2, cap_s=1.0)
+# As many as are claimed at once, so that no provider waits for the others' items.
+TURN = 16
+IDLE_S = 0.1
+_ATTEMPTS = 5
+_OPEN = sa.text("SELECT EXISTS (SELECT FROM image_generation_queue WHERE status IN ('pending', 'retry', 'processing'))")
+_log = logging.getLogger(__name__)
+
+
+def work(job: Mapping[str, Any]) -> None:
+    """Work on the items of some providers in turns, until none of the queue is left; or once on what is due.
+
+    Args:
+        job: ``env``, the settings; ``providers``; ``hasty``, without waits before anything is tried again; ``lease_s``
+            or None for the area's own; ``log``, a file; ``once``, whether to end when nothing is due.
+    """
+    logging.basicConfig(
+        filename=Path(job["log"]), level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(message)s"
+    )
+    for name in ("botocore", "httpx2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if job["hasty"]:
+        stamina.set_testing(True, attempts=_ATTEMPTS, cap=True)
+    settings = settings_for(job["env"])
+    engine = make_engine(settings.require("database_url"))
+    options: dict[str, Any] = {
+        "backoff": SOON if job["hasty"] else BACKOFF,
+        "lease_s": job["lease_s"] or LEASE_S,
+    }
+    if job["once"]:
+        for provider in job["providers"]:
+            with open_workplace(settings, provider, engine=engine, **options) as place:
+                run_due(place)
+        return
+    places = {provider: _Place(settings, provider, engine, options) for provider in job["providers"]}
+    while True:
+        try:
+            if not sum([place.turn() for place in places.values()]):
+                with connected(engine) as connection:
+                    if not connection.execute(_OPEN).scalar_one():
+                        return
+                time.sleep(IDLE_S)
+        except ImageAssetsError as error:  # the database is away for a while
+            _log.warning("Waits: %s", error)
+            time.sleep(IDLE_S)
+
+
+class _Place:
+    """The workplace of a provider, opened again after its run was turned away."""
+
+    def __init__(self, settings: Settings, provider: str, engine: sa.Engine, options: Mapping[str, Any]) -> None:
+        self._how = settings, provider
+        self._options = {"engine": engine, **options}
+        self._opened = ExitStack()
+        self._place: Workplace | None = None
+
+    def turn(self) -> int:
+        """Work on a few items; how many."""
+        if self._place is None or self._place.access.turned_away is not None:
+            self._opened.close()
+            self._place = self._opened.enter_context(open_workplace(*self._how, **self._options))
+        return run_due(self._place, limit=TURN).total
+
+
+def main() -> None:
+    """Fork the processes that are asked for; with the last of standard input they are ended."""
+    running: set[int] = set()
+    _say("ready")
+    for line in sys.stdin:
+        if line.strip():
+            child = os.fork()
+            if not child:
+                _be(json.loads(line))
+            running.add(child)
+            _say(child)
+        else:
+            ended = {pid: os.waitstatus_to_exitcode(status) for pid, status in map(_ended, running) if pid}
+            running -= ended.keys()
+            _say(ended)
+    for pid in running:
+        os.kill(pid, signal.SIGKILL)
+
+
+def _ended(pid: int) -> tuple[int, int]:
+    return os.waitpid(pid, os.WNOHANG)
+
+
+def _be(job: Mapping[str, Any]) -> None:
+    """Be the forked process, and end."""
+    silent = os.open(os.devnull, os.O_RDWR)
+    os.dup2(silent, sys.stdin.fileno())
+    os.dup2(silent, sys.stdout.fileno())
+    code = 1
+    try:
+        work(job)
+        code = 0
+    except Exception:
+        _log.exception("A process ends")
+    finally:
+        os._exit(code)
+
+
+def _say(what: object) -> None:
+    sys.stdout.write(f"{json.dumps(what)}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
