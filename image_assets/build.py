@@ -12,6 +12,7 @@ import dagster as dg
 
 from image_assets.deals import assets as deals_assets, automation as deals_automation
 from image_assets.enhancement import assets as enhancement_assets, automation as enhancement_automation
+from image_assets.generation import assets as generation_assets, automation as generation_automation
 from image_assets.marketplace import assets as marketplace_assets, automation as marketplace_automation
 from image_assets.orchestration.alerts import run_failures
 from image_assets.orchestration.resources import default_resources
@@ -25,8 +26,11 @@ def build_definitions(*, resources: Mapping[str, Any] | None = None) -> dg.Defin
     Reads no setting and no network: definitions load without secrets and without a sandbox.
     """
     install_log_redaction()
-    assets = (deals_assets, storefront_assets, marketplace_assets, enhancement_assets)
-    automation = (deals_automation, storefront_automation, marketplace_automation, enhancement_automation)
+    assets = (deals_assets, storefront_assets, marketplace_assets, enhancement_assets, generation_assets)
+    automation = (
+        *(deals_automation, storefront_automation, marketplace_automation),
+        *(enhancement_automation, generation_automation),
+    )
     return dg.Definitions(
         assets=[asset for area in assets for asset in area.default_assets],
         schedules=[schedule for area in automation for schedule in area.default_schedules],

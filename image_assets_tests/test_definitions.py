@@ -29,6 +29,16 @@ SNAPSHOT = {
         ),
         "enhancement/prompts": ("enhancement", "intake_day", ()),
         "enhancement/requests": ("enhancement", "intake_day", ()),
+        "generation/dashboard": ("generation", "none", ()),
+        "generation/generated_images": (
+            "generation",
+            "provider",
+            (
+                *("daily_budget", "every_product_has_an_image", "failure_rate", "images_exist", "no_failed_items"),
+                "nothing_stuck",
+            ),
+        ),
+        "generation/queue": ("generation", "provider", ()),
         "marketplace/image_references": ("marketplace", "amazon_mapping", ()),
         "marketplace/plytix_asset_links": (
             "marketplace",
@@ -50,6 +60,7 @@ SNAPSHOT = {
         "deal_request_files": "STOPPED",
         "deals_automation": "RUNNING",
         "enhancement_requests": "STOPPED",
+        "generation_due": "STOPPED",
         "marketplace_automation": "RUNNING",
         "product_groups": "STOPPED",
         "run_failures": "RUNNING",
@@ -64,6 +75,9 @@ SNAPSHOT = {
     "jobs": {
         "enhance_products",
         "enhancement_redrive",
+        "generate_images",
+        "generation_purge_history",
+        "generation_retry_failed",
         "marketplace_unlink",
         "relay_outbox",
         "retry_failed_deal_images",
@@ -75,7 +89,9 @@ SNAPSHOT = {
         "deal_prefix": [*map(str, range(10, 100)), *map(str, range(1, 10)), "other"],
         "deal_request": "dynamic",
         "intake_day": "every day since 2026-01-01 (UTC), today included",
+        "none": "",
         "product_group": "dynamic",
+        "provider": ["placeholder", "stable_diffusion", "dall_e", "gemini"],
     },
 }
 # What starts by itself when its parents are updated; the rest is started by a schedule, a sensor or a person.
@@ -98,13 +114,16 @@ def code_location() -> dg.Definitions:
 
 def partitions_of(definition: dg.PartitionsDefinition[str] | None) -> tuple[str, list[str] | str]:
     """A partitions definition's name, and its keys; those without a name of their own have our word for it."""
+    if definition is None:
+        return "none", ""
     if isinstance(definition, dg.DailyPartitionsDefinition):
         today = datetime.now(UTC).date()
         first = definition.get_partition_keys(current_time=datetime.combine(today, time(), UTC))
         assert first[-1] == today.isoformat()
         return "intake_day", f"every day since {first[0]} ({definition.timezone}), today included"
     if isinstance(definition, dg.StaticPartitionsDefinition):
-        return "deal_prefix", list(definition.get_partition_keys())
+        keys = list(definition.get_partition_keys())
+        return "provider" if "placeholder" in keys else "deal_prefix", keys
     assert isinstance(definition, dg.DynamicPartitionsDefinition)
     return str(definition.name), "dynamic"
 

@@ -3,13 +3,11 @@
 Here: what starts runs, and the ops. Not here: what they do (``service.py``, ``stores/``), the assets (``assets.py``).
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from pydantic import Field
-from sqlalchemy import Engine
 
 from image_assets.enhancement.assets import IMAGES_KEY, PROMPTS_KEY, REQUESTS_KEY, Intake, take_in
 from image_assets.enhancement.model import OUTBOX
@@ -20,7 +18,7 @@ from image_assets.enhancement.workplace import open_workplace
 from image_assets.orchestration.failures import dagster_failures, transient_retries
 from image_assets.orchestration.metadata import count_metadata
 from image_assets.orchestration.resources import DatabaseResource, SettingsResource, SqsResource
-from image_assets.settings import Settings
+from image_assets.orchestration.runs import MAX_RUNTIME_TAG, open_engine, partitions_in_progress
 from image_assets.stores import inbox, outbox
 
 # A tick is ended after 60 s (Dagster); the last batch, the database and the list of runs need their share of it.
@@ -36,22 +34,11 @@ RELAY_MESSAGES = 100_000
 DAY_RUN_S = 3600.0
 RELAY_RUN_S = 900.0
 
-_PARTITION_TAG = "dagster/partition"
-_MAX_RUNTIME_TAG = "dagster/max_runtime"
-_UNFINISHED = [
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.SUSPENDED,
-    dg.DagsterRunStatus.CANCELING,
-]
-
 enhance_products = dg.define_asset_job(
     "enhance_products",
     selection=dg.AssetSelection.assets(REQUESTS_KEY, PROMPTS_KEY, IMAGES_KEY),
     # Before the syncs of other areas, for which nobody waits.
-    tags={"dagster/priority": "1", _MAX_RUNTIME_TAG: f"{DAY_RUN_S:.0f}"},
+    tags={"dagster/priority": "1", MAX_RUNTIME_TAG: f"{DAY_RUN_S:.0f}"},
     description="Everything for the products that were asked for on a day: requests, prompts, images.",
 )
 
@@ -95,7 +82,7 @@ def enhancement_requests(
     """Take in, then look: a queue that is down keeps nothing waiting; a database that is down fails the tick."""
     with dagster_failures():
         loaded = settings.load()
-        with _engine(database, loaded) as engine:
+        with open_engine(database, loaded) as engine:
             store = ProductStore(engine)
             # Asked first: a message that is received while the database is down comes one time closer to being poison.
             store.today()
@@ -105,14 +92,24 @@ def enhancement_requests(
             days = store.open_days()
     _log_intake(context, intake)
     now = datetime.now(UTC)
-    busy = _partitions_in_progress(context.instance, enhance_products.name, now - timedelta(seconds=DAY_RUN_S))
+    busy = partitions_in_progress(context.instance, enhance_products.name, now - timedelta(seconds=DAY_RUN_S))
     requests = runs_to_ask_for(days, busy, now)
     if requests:
         return dg.SensorResult(run_requests=requests)
-    sentences = ["No product is due." if not days else f"Runs are in progress for {', '.join(sorted(busy))}."]
+    sentences = [_why_none(days, busy)]
     if intake.problem:
         sentences.append(f"The queue can't be asked: {intake.problem}")
     return dg.SkipReason(" ".join(sentences))
+
+
+def _why_none(days: Sequence[OpenDay], busy: Collection[str]) -> str:
+    """Why no run is asked for. Pure."""
+    due = [item.day.isoformat() for item in days]
+    if not due:
+        return "No product is due."
+    if under_way := [day for day in due if day in busy]:
+        return f"Runs are in progress for {', '.join(under_way)}."
+    return f"No partition has the days on which products are due: {', '.join(due)}."
 
 
 def _log_intake(context: dg.SensorEvaluationContext, intake: Intake) -> None:
@@ -124,34 +121,6 @@ def _log_intake(context: dg.SensorEvaluationContext, intake: Intake) -> None:
         context.log.warning("A message is poison: %s", reason)
 
 
-def _partitions_in_progress(instance: dg.DagsterInstance, job: str, dead_before: datetime) -> set[str]:
-    """The partitions that unfinished runs of a job are for; of a job without partitions, an empty name.
-
-    A run that began before ``dead_before`` is none of them: should it live after all, leases keep the two apart.
-    """
-    records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=_UNFINISHED))
-    alive = (record.dagster_run for record in records if _began(record) >= dead_before)
-    return {run.tags.get(_PARTITION_TAG, "") for run in alive}
-
-
-def _began(record: dg.RunRecord) -> datetime:
-    """When a run began, or is to begin: one that only waits for its turn can't have died."""
-    if record.dagster_run.status is dg.DagsterRunStatus.QUEUED:
-        return datetime.max.replace(tzinfo=UTC)
-    if record.start_time is not None:
-        return datetime.fromtimestamp(record.start_time, UTC)
-    return record.update_timestamp
-
-
-@contextmanager
-def _engine(database: DatabaseResource, settings: Settings) -> Iterator[Engine]:
-    engine = database.engine(settings)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-
-
 @dg.op(retry_policy=transient_retries)
 def relay_messages(
     context: dg.OpExecutionContext, settings: SettingsResource, database: DatabaseResource, sqs: SqsResource
@@ -159,7 +128,7 @@ def relay_messages(
     """Send what waits in the outbox; what SQS does not take stays there, and fails the run so that somebody knows."""
     with dagster_failures():
         loaded = settings.load()
-        with _engine(database, loaded) as engine:
+        with open_engine(database, loaded) as engine:
             queue = sqs.queue(loaded)
             found = outbox.relay(engine, OUTBOX, queue, limit=RELAY_MESSAGES, budget_s=RELAY_S)
         context.log.info("%d messages sent, %d wait.", found.sent, found.left)
@@ -173,7 +142,7 @@ def relay_messages(
 
 
 @dg.job(
-    tags={_MAX_RUNTIME_TAG: f"{RELAY_RUN_S:.0f}"},
+    tags={MAX_RUNTIME_TAG: f"{RELAY_RUN_S:.0f}"},
     description="Sends the requests to the queue that could not be sent when their products were created.",
 )
 def relay_outbox() -> None:
@@ -193,12 +162,12 @@ def outbox_relay(
     context: dg.ScheduleEvaluationContext, settings: SettingsResource, database: DatabaseResource
 ) -> dg.RunRequest | dg.SkipReason:
     """A run when something waits, one at a time: while SQS is down it has its own retries."""
-    with dagster_failures(), _engine(database, settings.load()) as engine:
+    with dagster_failures(), open_engine(database, settings.load()) as engine:
         waiting, _ = outbox.waiting(engine, OUTBOX)
     if not waiting:
         return dg.SkipReason("The outbox is empty.")
     dead_before = datetime.now(UTC) - timedelta(seconds=RELAY_RUN_S)
-    if _partitions_in_progress(context.instance, relay_outbox.name, dead_before):
+    if partitions_in_progress(context.instance, relay_outbox.name, dead_before):
         return dg.SkipReason(f"{waiting:,} messages wait; a run is at it.")
     return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
 
@@ -221,7 +190,7 @@ def redrive_products(
     """Have failed products wait as new ones, with what they have; the sensor starts their runs."""
     with dagster_failures():
         loaded = settings.load()
-        with _engine(database, loaded) as engine, open_workplace(loaded, engine=engine) as work:
+        with open_engine(database, loaded) as engine, open_workplace(loaded, engine=engine) as work:
             products = redrive(work, config.product_ids or None)
         moved = inbox.redrive(sqs.queue(loaded)) if config.dead_letters else 0
     context.log.info("%d products wait again, %d dead letters moved.", products, moved)

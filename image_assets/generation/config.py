@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from image_assets.errors import InputError
 from image_assets.generation.model import PROVIDERS, check_provider
 from image_assets.generation.tables import provider_config, schedule
+from image_assets.redaction import redact
 from image_assets.stores.database import connected, transaction
 
 DEFAULT_SCHEDULE = "default_image_generation_schedule"
@@ -115,8 +116,11 @@ def _plan(name: str, row: Any) -> ProviderPlan:
 
 
 def pause(engine: sa.Engine, provider: str, reason: str) -> None:
-    """Let nobody begin with further items of a provider. Raises InputError, and as `provider_plans`."""
-    _set_active(engine, provider, active=False, reason=reason)
+    """Let nobody begin with further items of a provider. Raises InputError, and as `provider_plans`.
+
+    The reason is stored without secrets: people quote what a vendor said, and vendors quote keys.
+    """
+    _set_active(engine, provider, active=False, reason=redact(reason))
 
 
 def resume(engine: sa.Engine, provider: str) -> None:
@@ -200,7 +204,9 @@ def due_now(schedules: list[Schedule], now: datetime) -> Due:
             if item.last_run is None or item.following(item.last_run) <= now:
                 item.following(now)
                 found.append(item)
-        except (ValueError, InputError) as error:
+        except InputError as error:
+            problems.append(f"The schedule {item.name!r} has a provider that can't be used. {error}")
+        except ValueError as error:
             problems.append(str(error))
     return Due(tuple(found), tuple(problems))
 

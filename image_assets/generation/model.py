@@ -95,9 +95,14 @@ def check_provider(name: str) -> str:
     """
     if name in PROVIDERS:
         return name
+    raise no_provider(name)
+
+
+def no_provider(name: str) -> InputError:
+    """Why a name is none of a provider."""
     why = _NOT_AVAILABLE.get(name, f"There is no provider of the name {name!r}.")
     message = f"{name} is not available: {why}" if name in _NOT_AVAILABLE else why
-    raise InputError(message, code="no_provider", hint=f"Use one of {', '.join(PROVIDERS)}.")
+    return InputError(message, code="no_provider", hint=f"Use one of {', '.join(PROVIDERS)}.")
 
 
 def image_uuid(product_id: int, round_: int, provider: str, model: str, prompt: Prompt) -> uuid.UUID:

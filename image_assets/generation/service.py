@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from image_assets.errors import ImageAssetsError, InputError, TransientError
 from image_assets.generation.apply import Attempt, spoilt
 from image_assets.generation.config import provider_plans
-from image_assets.generation.model import Attributes, check_provider
+from image_assets.generation.model import Attributes, check_provider, no_provider
 from image_assets.generation.products import find
 from image_assets.generation.queue import generation_queue, keys_of, of_products, of_provider
 from image_assets.generation.status import due_counts
@@ -90,7 +90,7 @@ class Ran:
 
     Attributes:
         report: how all items ended.
-        turned_away: by provider, what it was turned away with.
+        turned_away: by provider, what it was turned away with; also names in the queue that are no provider's.
         paused: providers whose items were left, as they are paused.
     """
 
@@ -127,7 +127,9 @@ def run_providers(
     plans, ran, end = provider_plans(engine), Ran(), time.monotonic() + budget_s
     if names is None:
         due = due_counts(engine)
-        names = sorted(due, key=lambda name: -plans[name].priority if name in plans else 0)
+        names = sorted(set(due) & set(plans), key=lambda name: -plans[name].priority)
+        # A row that somebody else wrote; those of the others are made all the same.
+        ran.turned_away = {name: no_provider(name).message for name in sorted(set(due) - set(plans))}
     for name in names:
         left = None if limit is None else limit - ran.report.total
         if (left is not None and left <= 0) or time.monotonic() >= end:

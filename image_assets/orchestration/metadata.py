@@ -71,6 +71,11 @@ def jpeg_metadata(image: bytes, alt: str) -> dg.MetadataValue:
     return dg.MetadataValue.md(f"![{alt}](data:image/jpeg;base64,{base64.b64encode(image).decode()})")
 
 
+def svg_metadata(image: str, alt: str) -> dg.MetadataValue:
+    """An SVG shown inline, as an image: what is in it can't reach the page around it."""
+    return dg.MetadataValue.md(f"![{alt}](data:image/svg+xml;base64,{base64.b64encode(image.encode()).decode()})")
+
+
 def count_metadata(counts: Mapping[str, int]) -> dict[str, dg.MetadataValue]:
     """Exact counts; the UI plots them over time and partitions."""
     return {name: dg.MetadataValue.int(count) for name, count in counts.items()}

@@ -277,6 +277,17 @@ def test_items_move_to_another_provider_and_are_noted(press: Press, stability: S
         move(press.engine, "midjourney")
 
 
+def test_a_row_of_a_provider_that_is_none_stops_no_other_one(press: Press) -> None:
+    (strange,) = press.queue("Strange")
+    with press.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE image_generation_queue SET generation_provider = 'midjourney'"))
+    press.queue("Hemp oil", "Hemp rope")
+    ran = run_providers(press.settings, press.engine)
+    assert ran.report.done == 2
+    assert "midjourney is not available" in ran.turned_away["midjourney"]
+    assert press.items()[strange]["status"] == "pending"
+
+
 def test_a_run_that_is_stopped_early_gives_back_what_it_had_not_begun(press: Press) -> None:
     press.queue(*(f"Rope {i}" for i in range(16)))
 

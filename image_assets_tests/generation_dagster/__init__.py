@@ -1,0 +1,1 @@
+"""Tests of the Dagster face of the generation area."""
