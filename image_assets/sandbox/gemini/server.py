@@ -16,11 +16,8 @@ import re
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from copy import deepcopy
-from dataclasses import dataclass, replace
-from http import HTTPStatus
-from threading import Event, Lock
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -36,14 +33,14 @@ from image_assets.sandbox.gemini.errors import (
     unknown_model,
     wrong_key,
 )
-from image_assets.sandbox.gemini.faults import Fault, Faults
+from image_assets.sandbox.gemini.faults import Faults
 from image_assets.sandbox.gemini.limits import Limiter
 from image_assets.sandbox.gemini.outcomes import GOOD, OUTCOMES, Outcome, asked_for
 from image_assets.sandbox.gemini.wire import numbered, read
-from image_assets.sandbox.wsgi import LoopbackServer
+from image_assets.sandbox.standin import Answer, StandIn
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication
+    from _typeshed.wsgi import WSGIApplication
 
 GENERATE, GET_MODEL, LIST_MODELS = "generateContent", "getModel", "listModels"
 _PATH = re.compile(r"/(?P<version>v1|v1beta)/models(?:/(?P<model>[^/:]+)(?P<method>:generateContent)?)?")
@@ -81,8 +78,8 @@ class Seen:
     made_image: bool = False
 
 
-class GeminiServer(LoopbackServer):
-    """The vendor's API for one project; use it as a context manager, or `start` and `stop`.
+class GeminiServer(StandIn[Behaviour, Seen]):
+    """The vendor's API for one project; see `StandIn`.
 
     Args:
         behaviour: what to choose about the vendor; `reset` returns to it.
@@ -91,10 +88,9 @@ class GeminiServer(LoopbackServer):
 
     Attributes:
         api_key: the one that is good; may be changed.
-        behaviour: may be changed at any time.
-        faults: what is to go wrong.
-        throttled: how many requests the limit refused; injected refusals do not count.
     """
+
+    odd_phrase = "Client Closed Request"  # of 499
 
     def __init__(
         self,
@@ -103,55 +99,20 @@ class GeminiServer(LoopbackServer):
         clock: Callable[[], float] = time.monotonic,
         middleware: Callable[[WSGIApplication], WSGIApplication] | None = None,
     ) -> None:
-        super().__init__("gemini", "Gemini", middleware)
-        self._chosen = behaviour or Behaviour()
-        self.behaviour = deepcopy(self._chosen)
+        super().__init__("gemini", "Gemini", behaviour or Behaviour(), Faults(), middleware)
         self.api_key = ("AIza" + secrets.token_urlsafe(_KEY_LENGTH))[:_KEY_LENGTH]
-        self.faults = Faults()
-        self.throttled = 0
         self._limiter = Limiter(clock)
-        self._log: list[Seen] = []
-        self._counting = Lock()
-        self._stopped = Event()
-
-    def make_app(self) -> WSGIApplication:
-        """HTTP around what is answered."""
-        self._stopped.clear()
-
-        def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-            status, content_type, content = self._serve(environ)
-            headers = [("Content-Type", content_type), ("Content-Length", str(len(content)))]
-            start_response(f"{status} {_phrase(status)}", headers)
-            return [content]
-
-        return app
-
-    def stop(self) -> None:
-        """Stop listening, cut open connections, let go of requests that wait; safe to call again."""
-        self._stopped.set()
-        self.faults.release()
-        super().stop()
 
     def reset(self) -> None:
         """Nothing counted, no faults, a fresh minute, the behaviour of the start; the key stays good."""
-        self.behaviour = deepcopy(self._chosen)
-        self.faults.clear()
+        super().reset()
         self._limiter.clear()
-        with self._counting:
-            self._log.clear()
-            self.throttled = 0
 
     # --- for tests
 
     def env(self) -> dict[str, str]:
         """The environment of a program that is to use this server."""
         return {"GEMINI_BASE_URL": self.url, "GEMINI_API_KEY": self.api_key}
-
-    @property
-    def requests(self) -> list[Seen]:
-        """Copies of all requests in the order they arrived, refused ones too."""
-        with self._counting:
-            return [replace(seen) for seen in self._log]
 
     @property
     def counts(self) -> Counter[tuple[str, str]]:
@@ -170,15 +131,19 @@ class GeminiServer(LoopbackServer):
 
     # --- a request
 
-    def _serve(self, environ: dict[str, Any]) -> tuple[int, str, bytes]:
+    def serve(self, environ: dict[str, Any]) -> Answer:
+        """See `StandIn`."""
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         parts = _PATH.fullmatch(path)
         version, model, verb = parts.groups("") if parts else ("", "", "")
         route = _ROUTES.get((method, bool(model), bool(verb)), "") if parts else ""
         parameters = {name: values[-1] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
         seen = Seen(route or f"{method} {path}", model)
-        with self._counting:
-            self._log.append(seen)
+        return self._counted(seen, lambda: self._answer(environ, route, version, seen, parameters))
+
+    def _answer(
+        self, environ: dict[str, Any], route: str, version: str, seen: Seen, parameters: dict[str, str]
+    ) -> Answer:
         status, body = 200, None
         try:
             if not route:
@@ -187,13 +152,15 @@ class GeminiServer(LoopbackServer):
             body = self._carry_out(environ, route, version, seen, parameters)
         except Refused as refused:
             status, body = refused.code, refused.body
-        # Counted before the client can know it.
-        with self._counting:
-            seen.status = status
         if body is None:
-            return status, _HTML_TYPE, _page(status)
+            return status, {"Content-Type": _HTML_TYPE}, self._page(status)
         shown = numbered(body) if "enum-encoding=int" in parameters.get("$alt", "") else body
-        return status, _JSON_TYPE, json.dumps(shown, indent=2, ensure_ascii=False).encode()
+        return status, {"Content-Type": _JSON_TYPE}, json.dumps(shown, indent=2, ensure_ascii=False).encode()
+
+    def _page(self, status: int) -> bytes:
+        title = f"Error {status} ({self.phrase(status)})!!1"
+        page = f"<!DOCTYPE html>\n<html lang=en>\n<title>{title}</title>\n<p><b>{status}.</b> That's an error.\n"
+        return page.encode()
 
     def _check_key(self, key: str) -> None:
         if not key:
@@ -205,19 +172,15 @@ class GeminiServer(LoopbackServer):
         self, environ: dict[str, Any], route: str, version: str, seen: Seen, parameters: dict[str, str]
     ) -> Document:
         """Do what is asked; faults come in before and after."""
-        released = self.faults.released  # first: what is let go from now on does not hang
-        fault = self.faults.next(seen.model, self.behaviour.kind(seen.model) if route == GENERATE else None)
-        fault.strike("before", seen.model, released)
-        if route == LIST_MODELS:
-            body = self._models(parameters)
-        elif route == GET_MODEL:
-            body = self._model(seen.model, version)
-        else:
-            body = self._generate(environ, version, seen, fault)
-        fault.strike("after", seen.model, released)
-        return body
+        kind = self.behaviour.kind(seen.model) if route == GENERATE else None
+        with self.faults.around(seen.model, kind or "") as fault:
+            if route == LIST_MODELS:
+                return self._models(parameters)
+            if route == GET_MODEL:
+                return self._model(seen.model, version)
+            return self._generate(environ, version, seen, fault.kind)
 
-    def _generate(self, environ: dict[str, Any], version: str, seen: Seen, fault: Fault) -> Document:
+    def _generate(self, environ: dict[str, Any], version: str, seen: Seen, fault: str) -> Document:
         behaviour, sent = self.behaviour, environ["wsgi.input"].read()
         if len(sent) > behaviour.max_request_bytes:
             raise invalid(
@@ -230,7 +193,7 @@ class GeminiServer(LoopbackServer):
             raise unknown_model(seen.model, version)
         self._let_in(seen.model)
         ask = understand(read(sent, version), seen.model, kind)
-        outcome = fault.outcome or OUTCOMES.get(behaviour.outcome, GOOD)
+        outcome = OUTCOMES.get(fault) or OUTCOMES.get(behaviour.outcome, GOOD)
         if kind not in outcome.kinds:
             outcome = GOOD
         if outcome is GOOD and behaviour.markers:
@@ -290,15 +253,3 @@ def _description(name: str) -> Document:
         "topK": 64,
         "maxTemperature": 2,
     }
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Client Closed Request"  # 499, which HTTP does not have
-
-
-def _page(status: int) -> bytes:
-    title = f"Error {status} ({_phrase(status)})!!1"
-    return f"<!DOCTYPE html>\n<html lang=en>\n<title>{title}</title>\n<p><b>{status}.</b> That's an error.\n".encode()

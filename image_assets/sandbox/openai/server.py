@@ -15,11 +15,8 @@ import secrets
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable
-from copy import deepcopy
-from dataclasses import dataclass, replace
-from http import HTTPStatus
-from threading import Event, Lock
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -36,13 +33,13 @@ from image_assets.sandbox.openai.errors import (
     unknown_model,
     wrong_key,
 )
-from image_assets.sandbox.openai.faults import Fault, Faults
+from image_assets.sandbox.openai.faults import Faults, spoiled
 from image_assets.sandbox.openai.limits import Limiter
 from image_assets.sandbox.openai.pictures import answer, pictures_of
-from image_assets.sandbox.wsgi import LoopbackServer
+from image_assets.sandbox.standin import Answer, StandIn
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication
+    from _typeshed.wsgi import WSGIApplication
 
 VERSION = "/v1"
 GENERATE, GET_MODEL, LIST_MODELS = "generate", "getModel", "listModels"
@@ -77,8 +74,8 @@ class Seen:
     status: int = 0
 
 
-class OpenAiServer(LoopbackServer):
-    """The vendor's API for one account; use it as a context manager, or `start` and `stop`.
+class OpenAiServer(StandIn[Behaviour, Seen]):
+    """The vendor's API for one account; see `StandIn`.
 
     Args:
         behaviour: what to choose about the vendor; `reset` returns to it.
@@ -87,9 +84,6 @@ class OpenAiServer(LoopbackServer):
 
     Attributes:
         api_key: the one that is good; may be changed.
-        behaviour: may be changed at any time.
-        faults: what is to go wrong.
-        throttled: how many requests the limit refused; injected refusals do not count.
     """
 
     def __init__(
@@ -99,61 +93,23 @@ class OpenAiServer(LoopbackServer):
         clock: Callable[[], float] = time.monotonic,
         middleware: Callable[[WSGIApplication], WSGIApplication] | None = None,
     ) -> None:
-        super().__init__("openai", "OpenAI", middleware)
-        self._chosen = behaviour or Behaviour()
-        self.behaviour = deepcopy(self._chosen)
+        super().__init__("openai", "OpenAI", behaviour or Behaviour(), Faults(), middleware)
         self.api_key = f"sk-proj-{secrets.token_urlsafe(_KEY_BYTES)}"
-        self.faults = Faults()
-        self.throttled = 0
         self._limiter = Limiter(clock)
-        self._log: list[Seen] = []
         self._made: Counter[str] = Counter()  # pictures by prompt
-        self._counting = Lock()
-        self._stopped = Event()
-
-    def make_app(self) -> WSGIApplication:
-        """HTTP around what is answered."""
-        self._stopped.clear()
-
-        def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-            status, headers, content = self._serve(environ)
-            headers |= {
-                "Content-Length": str(len(content)),
-                "openai-version": "2020-10-01",
-                "x-request-id": f"req_{uuid.uuid4().hex}",
-            }
-            start_response(f"{status} {_phrase(status)}", list(headers.items()))
-            return [content]
-
-        return app
-
-    def stop(self) -> None:
-        """Stop listening, cut open connections, let go of requests that wait; safe to call again."""
-        self._stopped.set()
-        self.faults.release()
-        super().stop()
 
     def reset(self) -> None:
         """Nothing counted, no faults, a fresh minute, the behaviour of the start; the key stays good."""
-        self.behaviour = deepcopy(self._chosen)
-        self.faults.clear()
+        super().reset()
         self._limiter.clear()
         with self._counting:
-            self._log.clear()
             self._made.clear()
-            self.throttled = 0
 
     # --- for tests
 
     def env(self) -> dict[str, str]:
         """The environment of a program that is to use this server."""
         return {"OPENAI_BASE_URL": f"{self.url}{VERSION}", "OPENAI_API_KEY": self.api_key}
-
-    @property
-    def requests(self) -> list[Seen]:
-        """Copies of all requests in the order they arrived, refused ones too."""
-        with self._counting:
-            return [replace(seen) for seen in self._log]
 
     @property
     def counts(self) -> Counter[str]:
@@ -173,13 +129,17 @@ class OpenAiServer(LoopbackServer):
 
     # --- a request
 
-    def _serve(self, environ: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+    def serve(self, environ: dict[str, Any]) -> Answer:
+        """See `StandIn`."""
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         model = unquote(path.removeprefix(f"{_MODELS}/")) if path.startswith(f"{_MODELS}/") else ""
         route = GET_MODEL if model and method == "GET" else _ROUTES.get((method, path), "")
         seen = Seen(route or f"{method} {path}", model)
-        with self._counting:
-            self._log.append(seen)
+        status, headers, content = self._counted(seen, lambda: self._answer(environ, route, seen))
+        always = {"openai-version": "2020-10-01", "x-request-id": f"req_{uuid.uuid4().hex}"}
+        return status, headers | always, content
+
+    def _answer(self, environ: dict[str, Any], route: str, seen: Seen) -> Answer:
         status, headers, body, page = 200, dict[str, str](), None, False
         try:
             if not route:
@@ -188,12 +148,13 @@ class OpenAiServer(LoopbackServer):
             body, headers = self._carry_out(environ, route, seen)
         except Refused as refused:
             status, headers, body, page = refused.status, refused.headers, refused.body, refused.page
-        # Counted before the client can know it.
-        with self._counting:
-            seen.status = status
         if body is None:
-            return status, {"Content-Type": "text/html; charset=UTF-8", **headers}, _page(status) if page else b""
+            return status, {"Content-Type": "text/html; charset=UTF-8", **headers}, self._page(status) if page else b""
         return status, {"Content-Type": "application/json", **headers}, json.dumps(body, indent=2).encode()
+
+    def _page(self, status: int) -> bytes:
+        title = f"{status} {self.phrase(status)}"
+        return f"<html>\r\n<head><title>{title}</title></head>\r\n<body><center><h1>{title}</h1></center>".encode()
 
     def _check_key(self, authorization: str) -> None:
         scheme, _, key = authorization.partition(" ")
@@ -204,20 +165,15 @@ class OpenAiServer(LoopbackServer):
 
     def _carry_out(self, environ: dict[str, Any], route: str, seen: Seen) -> tuple[Document, dict[str, str]]:
         """Do what is asked; faults come in before and after."""
-        released = self.faults.released  # first: what is let go from now on does not hang
-        fault = self.faults.next(route)
-        fault.strike("before", released)
-        headers: dict[str, str] = {}
-        if route == LIST_MODELS:
-            body: Document = {"object": "list", "data": [_description(name) for name in self.behaviour.models]}
-        elif route == GET_MODEL:
-            body = self._model(seen.model)
-        else:
-            body, headers = self._generate(environ["wsgi.input"].read(), seen, fault)
-        fault.strike("after", released)
-        return body, headers
+        with self.faults.around(route) as fault:
+            if route == LIST_MODELS:
+                return {"object": "list", "data": [_description(name) for name in self.behaviour.models]}, {}
+            if route == GET_MODEL:
+                return self._model(seen.model), {}
+            body, headers = self._generate(environ["wsgi.input"].read(), seen)
+            return spoiled(body, fault.kind), headers
 
-    def _generate(self, sent: bytes, seen: Seen, fault: Fault) -> tuple[Document, dict[str, str]]:
+    def _generate(self, sent: bytes, seen: Seen) -> tuple[Document, dict[str, str]]:
         ask = understand(sent, self.behaviour.models)
         with self._counting:
             seen.model, seen.prompt, seen.size = ask.model, ask.prompt, ask.size_name
@@ -230,7 +186,7 @@ class OpenAiServer(LoopbackServer):
         first = self._pay(ask, seen)
         files = pictures_of(ask, first, self.behaviour.largest_side)
         self._stopped.wait(self.behaviour.latency_s)
-        return fault.spoil(answer(ask, files, int(time.time()))), headers
+        return answer(ask, files, int(time.time())), headers
 
     def _let_in(self, ask: Ask) -> dict[str, str]:
         """Keep the limit; the headers that tell of it."""
@@ -266,15 +222,3 @@ class OpenAiServer(LoopbackServer):
 
 def _description(name: str) -> Document:
     return {"id": name, "object": "model", "created": _CREATED, "owned_by": "system"}
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Unknown"  # 520 and others of the front end, which HTTP does not have
-
-
-def _page(status: int) -> bytes:
-    title = f"{status} {_phrase(status)}"
-    return f"<html>\r\n<head><title>{title}</title></head>\r\n<body><center><h1>{title}</h1></center>".encode()

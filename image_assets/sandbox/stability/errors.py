@@ -9,7 +9,7 @@ it under v1, and whatever the path is; 402). The texts of 404, and of 403 for ot
 from __future__ import annotations
 
 import json
-from http import HTTPStatus
+from http.client import responses
 from uuid import uuid4
 
 RATE_LIMITED = "rate_limit_exceeded"
@@ -53,7 +53,7 @@ class Refused(Exception):  # noqa: N818  # not an error of ours: what the vendor
     def answer(self, *, v1: bool) -> tuple[str, bytes]:
         """The content type and the body, as the versions have them."""
         if not self.name:
-            title = f"{self.status} {phrase(self.status)}"
+            title = f"{self.status} {responses.get(self.status, 'Unknown')}"
             return "text/html", f"<!DOCTYPE html>\n<title>{title}</title>\n<h1>{title}</h1>\n".encode()
         said = {"message": "; ".join(self.errors)} if v1 else {"errors": list(self.errors)}
         return "application/json", json.dumps({"id": self.id, "name": self.name, **said}).encode()
@@ -110,11 +110,3 @@ def spontaneous(status: int, message: str = "", name: str = "") -> Refused:
         return no_credits()
     usual, text = _SPONTANEOUS.get(status, ("", ""))
     return Refused(status, name or usual, message or text)
-
-
-def phrase(status: int) -> str:
-    """The words beside a status."""
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Unknown"  # of those that gateways invent, e.g. 520

@@ -16,10 +16,8 @@ import random
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from copy import deepcopy
-from dataclasses import dataclass, replace
-from threading import Event, Lock
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -29,24 +27,21 @@ from image_assets.sandbox.stability.errors import (
     moderated,
     no_credits,
     not_found,
-    phrase,
     rate_limited,
     unauthorized,
 )
-from image_assets.sandbox.stability.faults import ACCOUNT, IMAGES, Fault, Faults
+from image_assets.sandbox.stability.faults import ACCOUNT, IMAGES, Faults
 from image_assets.sandbox.stability.fields import ENDPOINTS, LARGEST_SEED, Ask, understand
 from image_assets.sandbox.stability.limits import Limiter
-from image_assets.sandbox.stability.outcomes import GOOD, MODERATED, Outcome, asked_for
+from image_assets.sandbox.stability.outcomes import GOOD, MODERATED, OUTCOMES, Outcome, asked_for
 from image_assets.sandbox.stability.pictures import file_of
-from image_assets.sandbox.wsgi import LoopbackServer
+from image_assets.sandbox.standin import Answer, StandIn
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication
+    from _typeshed.wsgi import WSGIApplication
 
 _GENERATE, _BALANCE = "/v2beta/stable-image/generate/", "/v1/user/balance"
 _ROUTES = {("POST", f"{_GENERATE}{name}"): IMAGES for name in ENDPOINTS} | {("GET", _BALANCE): ACCOUNT}
-
-Answer = tuple[int, dict[str, str], bytes]
 
 
 @dataclass
@@ -79,8 +74,8 @@ class Seen:
     credits: float = 0.0
 
 
-class StabilityServer(LoopbackServer):
-    """The vendor's API for one account; use it as a context manager, or `start` and `stop`.
+class StabilityServer(StandIn[Behaviour, Seen]):
+    """The vendor's API for one account; see `StandIn`.
 
     Args:
         behaviour: what to choose about the vendor; `reset` returns to it.
@@ -89,10 +84,7 @@ class StabilityServer(LoopbackServer):
 
     Attributes:
         api_key: the one that is good; may be changed.
-        behaviour: may be changed at any time.
         credits: what the account has left; may be changed at any time.
-        faults: what is to go wrong.
-        throttled: how many requests the limit refused; injected refusals do not count.
     """
 
     def __init__(
@@ -102,59 +94,25 @@ class StabilityServer(LoopbackServer):
         clock: Callable[[], float] = time.monotonic,
         middleware: Callable[[WSGIApplication], WSGIApplication] | None = None,
     ) -> None:
-        super().__init__("stability", "Stability", middleware)
-        self._chosen = behaviour or Behaviour()
-        self.behaviour = deepcopy(self._chosen)
+        super().__init__("stability", "Stability", behaviour or Behaviour(), Faults(), middleware)
         self.api_key = f"sk-{secrets.token_hex(24)}"
         self.credits = self._chosen.credits
-        self.faults = Faults()
-        self.throttled = 0
         self._limiter = Limiter(clock)
-        self._log: list[Seen] = []
-        self._counting = Lock()
         self._seeds = _dice()
-        self._stopped = Event()
-
-    def make_app(self) -> WSGIApplication:
-        """HTTP around what is answered."""
-        self._stopped.clear()
-
-        def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-            status, headers, content = self._serve(environ)
-            sent = {"x-request-id": uuid4().hex, **headers, "Content-Length": str(len(content))}
-            start_response(f"{status} {phrase(status)}", list(sent.items()))
-            return [content]
-
-        return app
-
-    def stop(self) -> None:
-        """Stop listening, cut open connections, let go of requests that wait; safe to call again."""
-        self._stopped.set()
-        self.faults.release()
-        super().stop()
 
     def reset(self) -> None:
         """Nothing counted, no faults, nobody timed out, the behaviour and credits of the start; the key stays good."""
-        self.behaviour = deepcopy(self._chosen)
-        self.faults.clear()
+        super().reset()
         self._limiter.clear()
         with self._counting:
-            self._log.clear()
             self._seeds = _dice()
             self.credits = self._chosen.credits
-            self.throttled = 0
 
     # --- for tests
 
     def env(self) -> dict[str, str]:
         """The environment of a program that is to use this server."""
         return {"STABILITY_BASE_URL": self.url, "STABILITY_API_KEY": self.api_key}
-
-    @property
-    def requests(self) -> list[Seen]:
-        """Copies of all requests in the order they arrived, refused ones too."""
-        with self._counting:
-            return [replace(seen) for seen in self._log]
 
     @property
     def made(self) -> Counter[tuple[str, int]]:
@@ -168,26 +126,26 @@ class StabilityServer(LoopbackServer):
 
     # --- a request
 
-    def _serve(self, environ: dict[str, Any]) -> Answer:
+    def serve(self, environ: dict[str, Any]) -> Answer:
+        """See `StandIn`."""
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         route = _ROUTES.get((method, path), "")
         seen = Seen(route or f"{method} {path}")
-        v1 = path.startswith("/v1/")
-        with self._counting:
-            self._log.append(seen)
+        status, headers, content = self._counted(seen, lambda: self._answer(environ, route, seen))
+        return status, {"x-request-id": uuid4().hex, **headers}, content
+
+    def _answer(self, environ: dict[str, Any], route: str, seen: Seen) -> Answer:
+        v1 = environ["PATH_INFO"].startswith("/v1/")
         try:
             self._check_key(environ.get("HTTP_AUTHORIZATION", ""), v1=v1)
             self._let_in()
             if not route:
                 raise not_found()
-            answer = self._carry_out(environ, route, seen)
+            with self.faults.around(route) as fault:
+                return self._balance() if route == ACCOUNT else self._generate(environ, seen, fault.kind)
         except Refused as refused:
             kind, content = refused.answer(v1=v1)
-            answer = refused.status, {"Content-Type": kind, **refused.headers}, content
-        # Counted before the client can know it.
-        with self._counting:
-            seen.status = answer[0]
-        return answer
+            return refused.status, {"Content-Type": kind, **refused.headers}, content
 
     def _check_key(self, header: str, *, v1: bool) -> None:
         scheme, _, key = header.partition(" ")
@@ -205,25 +163,16 @@ class StabilityServer(LoopbackServer):
             self.throttled += 1
         raise rate_limited(limit, window_s, time_out_s, wait_s if behaviour.retry_after else None)
 
-    def _carry_out(self, environ: dict[str, Any], route: str, seen: Seen) -> Answer:
-        """Do what is asked; faults come in before and after."""
-        released = self.faults.released  # first: what is let go from now on does not hang
-        fault = self.faults.next(route)
-        fault.strike("before", released)
-        answer = self._balance() if route == ACCOUNT else self._generate(environ, seen, fault)
-        fault.strike("after", released)
-        return answer
-
     def _balance(self) -> Answer:
         with self._counting:
             body = {"credits": self.credits}
         return 200, {"Content-Type": "application/json"}, json.dumps(body).encode()
 
-    def _generate(self, environ: dict[str, Any], seen: Seen, fault: Fault) -> Answer:
+    def _generate(self, environ: dict[str, Any], seen: Seen, fault: str) -> Answer:
         behaviour = self.behaviour
         endpoint = environ["PATH_INFO"].removeprefix(_GENERATE)
         ask = understand(environ, endpoint, behaviour.prices, behaviour.max_request_bytes)
-        outcome = fault.outcome or (asked_for(ask.prompt) if behaviour.markers else GOOD)
+        outcome = OUTCOMES.get(fault) or (asked_for(ask.prompt) if behaviour.markers else GOOD)
         seed = self._charge(ask, outcome, behaviour.prices[ask.model], seen)
         content = file_of(ask, seed, outcome, behaviour.pixels)
         self._stopped.wait(behaviour.latency_s)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from image_assets.errors import PermanentError
 from image_assets.sandbox.gemini import IMAGE_MODELS, TEXT_MODELS, Behaviour, GeminiServer, Seen
 from image_assets_tests.sandbox.gemini.client import (
     IMAGE_MODEL,
@@ -20,9 +18,6 @@ from image_assets_tests.sandbox.gemini.client import (
     product,
 )
 from image_assets_tests.sandbox.shopify.client import Clock
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
 
 
 @pytest.mark.parametrize("version", ["v1", "v1beta"])
@@ -164,23 +159,3 @@ def test_reset_brings_back_the_behaviour_of_the_start(server: GeminiServer) -> N
 
 def test_the_environment_names_address_and_key(server: GeminiServer) -> None:
     assert server.env() == {"GEMINI_BASE_URL": server.url, "GEMINI_API_KEY": server.api_key}
-
-
-def test_middleware_wraps_the_application_and_a_server_starts_again() -> None:
-    paths: list[str] = []
-
-    def noting(app: WSGIApplication) -> WSGIApplication:
-        def wrapped(environ: dict[str, Any], start_response: Any) -> Any:
-            paths.append(environ["PATH_INFO"])
-            return app(environ, start_response)
-
-        return wrapped
-
-    server = GeminiServer(Behaviour(analysis_latency_s=0.01), middleware=noting)
-    for _ in range(2):
-        with server, Client(server) as client:
-            assert client.generate(TEXT_MODEL, body_of()).status_code == 200
-    assert paths == [f"/v1beta/models/{TEXT_MODEL}:generateContent"] * 2
-    assert len(server.requests) == 2
-    with pytest.raises(PermanentError):
-        _ = server.url

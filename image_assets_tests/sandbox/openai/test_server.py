@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from image_assets.errors import PermanentError
 from image_assets.sandbox.openai import IMAGE_MODELS, MODERATED_WORDS, Behaviour, OpenAiServer, Seen
 from image_assets_tests.sandbox.openai.client import MODEL, OLD_MODEL, SIDE, Client, error_of, said
 from image_assets_tests.sandbox.shopify.client import Clock
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
 
 
 def test_a_picture_is_answered_as_json(client: Client) -> None:
@@ -171,23 +166,3 @@ def test_reset_brings_back_the_behaviour_of_the_start(server: OpenAiServer) -> N
 
 def test_the_environment_names_address_and_key(server: OpenAiServer) -> None:
     assert server.env() == {"OPENAI_BASE_URL": f"{server.url}/v1", "OPENAI_API_KEY": server.api_key}
-
-
-def test_middleware_wraps_the_application_and_a_server_starts_again() -> None:
-    paths: list[str] = []
-
-    def noting(app: WSGIApplication) -> WSGIApplication:
-        def wrapped(environ: dict[str, Any], start_response: Any) -> Any:
-            paths.append(environ["PATH_INFO"])
-            return app(environ, start_response)
-
-        return wrapped
-
-    server = OpenAiServer(Behaviour(largest_side=SIDE, latency_s=0.01), middleware=noting)
-    for _ in range(2):
-        with server, Client(server) as client:
-            assert client.generate().status_code == 200
-    assert paths == ["/v1/images/generations"] * 2
-    assert len(server.requests) == 2
-    with pytest.raises(PermanentError):
-        _ = server.url

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from threading import Thread
-
 import httpx2
 import pytest
 
-from image_assets.sandbox.stability import Faults, StabilityServer
+from image_assets.sandbox.stability import StabilityServer
 from image_assets_tests.sandbox.shopify.client import eventually
 from image_assets_tests.sandbox.stability.client import BALANCE, Client, error_of, opened
 
@@ -60,28 +58,6 @@ def test_a_cut_connection_leaves_the_picture_unmade_or_paid_for(
     assert server.credits == 100 - 3 * made
 
 
-@pytest.mark.parametrize(("kind", "made"), [("hang_before", 0), ("hang_after", 1)])
-def test_a_request_hangs_until_it_is_let_go_and_is_cut_then(
-    client: Client, server: StabilityServer, kind: str, made: int
-) -> None:
-    server.faults.inject(kind)
-    errors: list[Exception] = []
-
-    def call() -> None:
-        try:
-            client.generate(prompt="A")
-        except httpx2.TransportError as error:
-            errors.append(error)
-
-    thread = Thread(target=call)
-    thread.start()
-    eventually(lambda: server.faults.pending == 0 and server.images_made == made)
-    assert thread.is_alive()
-    server.faults.release()
-    thread.join()
-    assert len(errors) == 1
-
-
 def test_a_late_answer_outlasts_an_impatient_client(client: Client, server: StabilityServer) -> None:
     server.faults.inject("delay", seconds=5)
     with pytest.raises(httpx2.TimeoutException):
@@ -92,14 +68,6 @@ def test_a_late_answer_outlasts_an_impatient_client(client: Client, server: Stab
             timeout=0.2,
         )
     assert eventually(lambda: server.images_made) == 1
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_somebody_may_come_in_between(client: Client, server: StabilityServer, when: str) -> None:
-    made: list[int] = []
-    server.faults.inject("call", when=when, action=lambda: made.append(server.images_made))
-    client.draw()
-    assert made == [0 if when == "before" else 1]
 
 
 def test_faults_wait_for_their_turn_and_their_kind_of_request(client: Client, server: StabilityServer) -> None:
@@ -118,18 +86,6 @@ def test_a_wrong_key_meets_no_fault(client: Client, server: StabilityServer) -> 
     assert server.faults.pending == 1
 
 
-def test_bad_luck_is_as_frequent_as_told_and_the_same_each_time() -> None:
-    def luck(seed: int) -> list[int]:
-        faults = Faults()
-        faults.rate(0.1, (429, 500, 503), seed=seed)
-        return [faults.next("image").options.get("status", 200) for _ in range(3000)]
-
-    found = luck(1)
-    assert 200 < sum(status != 200 for status in found) < 400
-    assert set(found) == {200, 429, 500, 503}
-    assert luck(1) == found != luck(2)
-
-
 def test_bad_luck_may_concern_pictures_alone_and_ends(client: Client, server: StabilityServer) -> None:
     server.faults.rate(1.0, (429, "drop_after", "blank_image"), on="image", retry_after_s=0.01)
     statuses, lost = set(), 0
@@ -143,20 +99,3 @@ def test_bad_luck_may_concern_pictures_alone_and_ends(client: Client, server: St
     assert lost == sum(seen.outcome == "good" for seen in server.requests) > 0
     server.faults.rate(0)
     assert opened(client.generate(prompt="A").content).getcolors() is None
-
-
-def test_what_is_planned_comes_before_luck_and_clear_ends_both(client: Client, server: StabilityServer) -> None:
-    server.faults.rate(1.0, (500,))
-    server.faults.inject("status", status=503, times=2)
-    assert client.generate(prompt="A").status_code == 503
-    server.faults.clear()
-    assert client.generate(prompt="A").status_code == 200
-
-
-def test_a_fault_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="nonsense"):
-        Faults().inject("nonsense")
-    with pytest.raises(ValueError, match="between"):
-        Faults().inject("call", when="between")
-    with pytest.raises(ValueError, match="nonsense"):
-        Faults().rate(0.5, ("nonsense",))

@@ -5,18 +5,12 @@ from __future__ import annotations
 import base64
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from image_assets.errors import PermanentError
 from image_assets.sandbox.stability import MODELS, Behaviour, Seen, StabilityServer
 from image_assets_tests.sandbox.shopify.client import Clock
 from image_assets_tests.sandbox.stability.client import BALANCE, GENERATE, PIXELS, Client, error_of, opened
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
-
 
 # --- answers
 
@@ -201,23 +195,3 @@ def test_reset_brings_back_the_behaviour_of_the_start(server: StabilityServer) -
 def test_the_environment_names_address_and_key(server: StabilityServer) -> None:
     assert server.env() == {"STABILITY_BASE_URL": server.url, "STABILITY_API_KEY": server.api_key}
     assert re.fullmatch("sk-[0-9a-f]{48}", server.api_key)
-
-
-def test_middleware_wraps_the_application_and_a_server_starts_again() -> None:
-    paths: list[str] = []
-
-    def noting(app: WSGIApplication) -> WSGIApplication:
-        def wrapped(environ: dict[str, Any], start_response: Any) -> Any:
-            paths.append(environ["PATH_INFO"])
-            return app(environ, start_response)
-
-        return wrapped
-
-    server = StabilityServer(Behaviour(pixels=PIXELS, latency_s=0.01), middleware=noting)
-    for _ in range(2):
-        with server, Client(server) as client:
-            client.draw()
-    assert paths == [f"{GENERATE}core"] * 2
-    assert server.images_made == 2
-    with pytest.raises(PermanentError):
-        _ = server.url
