@@ -15,11 +15,13 @@ import pytest
 
 from image_assets.errors import SettingsError, UnreachableError
 from image_assets.sandbox.gemini import GeminiServer
+from image_assets.sandbox.openai import OpenAiServer
 from image_assets.sandbox.plytix import Behaviour, PlytixServer
 from image_assets.sandbox.postgres import EmbeddedPostgres
 from image_assets.sandbox.resources import fill_catalog
 from image_assets.sandbox.sample_storefront import EXPECTED_GROUPS
 from image_assets.sandbox.shopify import ShopifyServer
+from image_assets.sandbox.stability import StabilityServer
 from image_assets.settings import Settings
 from image_assets.setup import Finding, State, examine, run_setup
 from image_assets.stores import aws as aws_store
@@ -80,6 +82,13 @@ def plytix() -> Iterator[PlytixServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def makers() -> Iterator[dict[str, str]]:
+    """Settings of the image makers other than Gemini."""
+    with OpenAiServer() as openai, StabilityServer() as stability:
+        yield {**openai.env(), **stability.env()}
+
+
 @pytest.fixture
 def whole(
     change: Change,
@@ -89,12 +98,13 @@ def whole(
     shopify: ShopifyServer,
     plytix: PlytixServer,
     gemini: GeminiServer,
+    makers: dict[str, str],
     queue_url: str,
 ) -> Change:
     """Settings of a system that is set up and works, and the same with some variables changed."""
     s3.put_object(Bucket=change().require("s3_bucket"), Key="images/deal/1/1.jpg", Body=b"x")
-    s3.create_bucket(Bucket=media_bucket(change()))
-    s3.create_bucket(Bucket=enhanced_bucket(change()))
+    for bucket in (media_bucket, enhanced_bucket, generation_bucket):
+        s3.create_bucket(Bucket=bucket(change()))
     s3.put_object(Bucket=media_bucket(change()), Key="sorted-media/82/77/49/827749-1a-1.jpg", Body=b"x")
 
     def make(**changes: str | None) -> Settings:
@@ -102,8 +112,12 @@ def whole(
             "DATABASE_URL": migrated_url,
             "MEDIA_S3_BUCKET": media_bucket(change()),
             "ENHANCED_S3_BUCKET": enhanced_bucket(change()),
+            "GENERATION_S3_BUCKET": generation_bucket(change()),
             "API_TOKENS": "alice:a-token-of-alice-1",
+            **makers,
             **gemini.env(),
+            # The first who asks with a key sets its window for the whole process.
+            "GEMINI_PER_MINUTE": "1000000",
             "CATALOG_DATABASE_URL": catalog_url,
             **shopify.env(),
             **plytix.env(),
@@ -134,6 +148,11 @@ def enhanced_bucket(settings: Settings) -> str:
     return f"{settings.require('s3_bucket')}-enhanced"
 
 
+def generation_bucket(settings: Settings) -> str:
+    """The same for generated images."""
+    return f"{settings.require('s3_bucket')}-generated"
+
+
 def findings(settings: Settings) -> dict[str, Finding]:
     return {finding.system: finding for finding in examine(settings)}
 
@@ -149,6 +168,7 @@ def test_setup_migrates_the_database_and_creates_the_queues_and_may_be_repeated(
     first = list(run_setup(settings))
     assert first == [
         f"database: at revision {head_revision()}.",
+        "generation: schedule and providers are there.",
         f"queue: {queue_url} and its dead-letter queue are ready.",
     ]
     assert list(run_setup(settings)) == first
@@ -188,8 +208,8 @@ def test_the_doctor_finds_everything_well(whole: Change) -> None:
     found = findings(settings)
     assert list(found) == [
         "environment", "state folder", "variant set", "renderer", "deal images", "request files", "product images",
-        "catalog", "shop", "plytix", "enhanced images", "gemini", "product API", "frames", "queue", "database",
-        "alerts",
+        "catalog", "shop", "plytix", "enhanced images", "gemini", "generated images", "image makers", "product API",
+        "frames", "queue", "database", "alerts",
     ]  # fmt: skip
     assert {finding.state for finding in found.values()} == {State.OK}
     assert found["variant set"].detail == "deals, 14 variants"
@@ -202,6 +222,9 @@ def test_the_doctor_finds_everything_well(whole: Change) -> None:
     assert found["queue"].detail.endswith("about 0 messages waiting, 0 dead letters")
     assert found["enhanced images"].detail.endswith("-enhanced/enhanced/; raw images from public addresses alone")
     assert found["gemini"].detail == "gemini-3.8-flash and gemini-3.1-flash-image, through google-generativeai"
+    assert found["generated images"].detail.endswith("-generated/generated/; prompts of the book default")
+    makers = found["image makers"].detail.split("; ")
+    assert [maker.split(":")[0] for maker in makers] == ["placeholder", "stable_diffusion", "dall_e", "gemini"]
     assert found["product API"].detail == "tokens of alice"
     assert "doctor-webhook-path" not in str(found)
 
@@ -242,7 +265,9 @@ def test_a_finding_is_plain_values() -> None:
 @pytest.mark.usefixtures("one_attempt")
 def test_the_doctor_finds_a_dead_s3_and_goes_on(whole: Change) -> None:
     found = broken(whole(AWS_ENDPOINT_URL=f"http://127.0.0.1:{closed_port()}"))
-    assert set(found) == {"deal images", "request files", "product images", "enhanced images", "queue"}
+    assert set(found) == {
+        "deal images", "request files", "product images", "enhanced images", "generated images", "queue",
+    }  # fmt: skip
     for detail in found.values():
         assert "no answer" in detail
         assert detail.endswith("Check the endpoint and the network.")
@@ -363,9 +388,30 @@ GEMINI_BREAKS: dict[str, dict[str, str | None]] = {
 @pytest.mark.parametrize("said", GEMINI_BREAKS)
 def test_the_doctor_finds_what_is_wrong_with_gemini(whole: Change, said: str) -> None:
     found = broken(whole(**GEMINI_BREAKS[said]))
-    assert set(found) == {"gemini"}
-    assert said in found["gemini"]
-    assert "WrongKey" not in found["gemini"]
+    assert set(found) == {"gemini", "image makers"}
+    assert all(said in detail for detail in found.values())
+    assert "WrongKey" not in str(found)
+
+
+MAKER_BREAKS: dict[str, dict[str, str | None]] = {
+    "dall_e: OpenAI": {"OPENAI_API_KEY": "sk-WrongKeyWrongKeyWrongKeyWrongKey"},
+    "stable_diffusion: Stability": {"STABILITY_API_KEY": "sk-WrongKeyWrongKeyWrongKeyWrongKey"},
+}
+
+
+@pytest.mark.parametrize("said", MAKER_BREAKS)
+def test_the_doctor_names_the_image_maker_that_can_not_be_asked_beside_those_that_can(whole: Change, said: str) -> None:
+    found = broken(whole(**MAKER_BREAKS[said]))
+    assert set(found) == {"image makers"}
+    assert said in found["image makers"]
+    assert "placeholder: " in found["image makers"]
+    assert "WrongKey" not in found["image makers"]
+
+
+def test_the_doctor_says_which_image_makers_have_no_key(whole: Change) -> None:
+    makers = findings(whole(OPENAI_API_KEY=None, STABILITY_API_KEY=None))["image makers"]
+    assert makers.state is State.OK
+    assert "stable_diffusion: STABILITY_API_KEY is not set; dall_e: OPENAI_API_KEY is not set" in makers.detail
 
 
 def test_the_doctor_finds_a_missing_bucket_of_enhanced_or_raw_images(whole: Change) -> None:
@@ -373,6 +419,13 @@ def test_the_doctor_finds_a_missing_bucket_of_enhanced_or_raw_images(whole: Chan
         found = broken(whole(**{variable: "no-such-bucket"}))
         assert set(found) == {"enhanced images"}
         assert "s3://no-such-bucket/" in found["enhanced images"]
+
+
+def test_the_doctor_finds_a_missing_bucket_of_generated_images_and_a_book_that_is_none(whole: Change) -> None:
+    for variable, said in (("GENERATION_S3_BUCKET", "s3://nothing-there/"), ("GENERATION_PROMPTS", "nothing-there")):
+        found = broken(whole(**{variable: "nothing-there"}))
+        assert set(found) == {"generated images"}
+        assert said in found["generated images"]
 
 
 def test_the_doctor_finds_a_missing_queue(whole: Change, aws: Aws) -> None:
@@ -416,7 +469,7 @@ def test_everything_broken_is_reported_at_once(whole: Change) -> None:
     )
     assert set(found) == {
         "variant set", "deal images", "request files", "product images", "catalog", "shop", "plytix", "frames", "queue",
-        "database", "enhanced images", "gemini",
+        "database", "enhanced images", "gemini", "generated images", "image makers",
     }  # fmt: skip
 
 
@@ -433,7 +486,7 @@ def test_a_sandbox_that_does_not_run_is_the_detail_of_what_needs_it(change: Chan
         )
     )
     assert set(found) == {
-        "deal images", "request files", "product images", "shop", "enhanced images", "gemini", "queue",
+        "deal images", "request files", "product images", "shop", "enhanced images", "gemini", "image makers", "queue",
     }  # fmt: skip
     for detail in found.values():
-        assert detail.startswith("No sandbox is running: start it with `image-assets sandbox up`")
+        assert detail.split("gemini: ")[-1].startswith("No sandbox is running: start it with `image-assets sandbox up`")

@@ -169,7 +169,7 @@ class Gemini:
 
     def check(self) -> str:
         """See `Provider`."""
-        self._client.check_models()
+        self._client.check_models(images_only=True)
         return self.model
 
     def close(self) -> None:

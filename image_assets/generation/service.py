@@ -75,7 +75,7 @@ def run_due(
         if not leases:
             break
         taken += len(leases)
-        for outcome in _work_on_batch(work, leases):
+        for outcome in _work_on_batch(work, leases, end):
             report.add(outcome)
             on_result(outcome)
     away = work.access.turned_away
@@ -146,11 +146,19 @@ def run_providers(
     return ran
 
 
-def _work_on_batch(work: Workplace, leases: Sequence[Lease]) -> Iterator[Outcome]:
-    """Work on items together; however it ends, those that were not begun are given back at once."""
+def _work_on_batch(work: Workplace, leases: Sequence[Lease], end: float) -> Iterator[Outcome]:
+    """Work on items together; however it ends, those that were not begun are given back at once.
+
+    Args:
+        work: the provider and its systems.
+        leases: the items.
+        end: the monotonic time from which on none is begun.
+    """
     begun: set[Any] = set()
 
-    def one(lease: Lease) -> Outcome:
+    def one(lease: Lease) -> Outcome | None:
+        if time.monotonic() >= end:
+            return None
         begun.add(lease.key)
         return _work_on(work, lease, products)
 
@@ -159,7 +167,8 @@ def _work_on_batch(work: Workplace, leases: Sequence[Lease]) -> Iterator[Outcome
             with connected(work.engine) as connection:
                 products = find(connection, [lease.row["product_id"] for lease in leases])
             for result in parallel_map(one, leases, workers=work.workers):
-                yield result.unwrap()
+                if (outcome := result.unwrap()) is not None:
+                    yield outcome
     finally:
         for lease in leases:
             if lease.key not in begun:

@@ -18,8 +18,10 @@ from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
-from image_assets.errors import ImageAssetsError, InputError
+from image_assets.errors import ImageAssetsError, InputError, SettingsError
+from image_assets.generation.config import provider_plans
 from image_assets.generation.model import PROVIDERS, check_provider
+from image_assets.generation.providers import open_provider
 from image_assets.generation.queue import keys_of
 from image_assets.generation.service import Ran, move, run_providers
 from image_assets.generation.status import due_counts
@@ -43,7 +45,7 @@ class GeneratorRequest(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    batchSize: Annotated[int, Field(ge=1, le=MAX_BATCH)] = 10  # noqa: N815 - the original's name
+    batchSize: Annotated[int, Field(strict=True, ge=1, le=MAX_BATCH)] = 10  # noqa: N815 - the original's name
     provider: Annotated[str | None, WithJsonSchema({"enum": [*PROVIDERS, None]})] = None
 
 
@@ -141,6 +143,14 @@ def _wanted(body: bytes) -> GeneratorRequest:
 def _work_off(services: Services, wanted: GeneratorRequest) -> Response:
     engine, names = services.engine, [wanted.provider] if wanted.provider else None
     if wanted.provider is not None:
+        if not provider_plans(engine)[wanted.provider].active:
+            nothing = Results(processed=0, success=0, failed=0, errors=[])
+            return _json(200, GeneratorAnswer(results=nothing, message=f"{wanted.provider} is paused."))
+        # A key that is missing is found before anything is given to it.
+        try:
+            open_provider(wanted.provider, services.settings).close()
+        except SettingsError as error:
+            return _unusable(wanted.provider, str(error))
         # Whatever waits is the named provider's, as in the original.
         lacking = wanted.batchSize - due_counts(engine).get(wanted.provider, 0)
         if lacking > 0:
@@ -149,15 +159,23 @@ def _work_off(services: Services, wanted: GeneratorRequest) -> Response:
     ran = run_providers(
         services.settings, engine, names, limit=wanted.batchSize, budget_s=_WORK_S, on_result=outcomes.append
     )
-    if ran.turned_away and not ran.report.done:
-        name, message = next(iter(ran.turned_away.items()))
-        _log.error("%s: %s: %s", PATH, name, message)
-        return _refused(503, f"{name} can't be used, its items stay due: {message}")
     failed = [outcome for outcome in outcomes if outcome.status is Status.FAILED]
+    said = set(ran.turned_away.values())
+    if said and not ran.report.done and all(outcome.message in said for outcome in failed):
+        return _unusable(*next(iter(ran.turned_away.items())))
     items = dict(keys_of(engine, [int(outcome.item) for outcome in failed]))
-    errors = [ItemError(itemId=str(items[int(outcome.item)][0]), error=outcome.message) for outcome in failed]
+    # An item that was deleted meanwhile has its product's number.
+    errors = [
+        ItemError(itemId=str(items.get(int(outcome.item), (outcome.item,))[0]), error=outcome.message)
+        for outcome in failed
+    ]
     results = Results(processed=len(outcomes), success=ran.report.done, failed=len(failed), errors=errors)
     return _json(200, GeneratorAnswer(results=results, message=_message(results, ran)))
+
+
+def _unusable(provider: str, message: str) -> Response:
+    _log.error("%s: %s: %s", PATH, provider, message)
+    return _refused(503, f"{provider} can't be used, its items stay due: {message}")
 
 
 def _message(results: Results, ran: Ran) -> str:

@@ -288,6 +288,21 @@ def test_a_row_of_a_provider_that_is_none_stops_no_other_one(press: Press) -> No
     assert press.items()[strange]["status"] == "pending"
 
 
+def test_no_item_is_begun_after_the_time_of_a_run_and_those_that_were_claimed_are_given_back(
+    press: Press, stability: StabilityServer
+) -> None:
+    press.queue(*(f"Rope {i}" for i in range(3)), provider=SD)
+    stability.faults.inject("delay", seconds=3.0)
+    with press.open(SD) as work:
+        work.workers = 1
+        report = run_due(work, budget_s=2.5)
+    assert (report.total, report.done) == (1, 1)
+    items = press.items().values()
+    assert sorted((item["status"], item["attempt_count"]) for item in items) == [
+        ("completed", 1), ("pending", 0), ("pending", 0),
+    ]  # fmt: skip
+
+
 def test_a_run_that_is_stopped_early_gives_back_what_it_had_not_begun(press: Press) -> None:
     press.queue(*(f"Rope {i}" for i in range(16)))
 

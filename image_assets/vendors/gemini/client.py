@@ -140,13 +140,16 @@ class GeminiClient(PaidClient):
             send = partial(self._sdk.make_image, used, prompt, source, aspect_ratio=aspect_ratio)
             return self._ask("image", send, lost=LOST_IMAGES, paying=paying)
 
-    def check_models(self) -> None:
-        """Ask whether the key may use both models; costs nothing, counted as ``model``.
+    def check_models(self, *, images_only: bool = False) -> None:
+        """Ask whether the key may use both models, or that for images; costs nothing, counted as ``model``.
 
         Raises:
             As `answer_json`, but for what concerns answers.
         """
-        for variable, model in (("GEMINI_MODEL", self.model), ("GEMINI_IMAGE_MODEL", self.image_model)):
+        models = {"GEMINI_IMAGE_MODEL": self.image_model}
+        if not images_only:
+            models = {"GEMINI_MODEL": self.model, **models}
+        for variable, model in models.items():
             with _naming(variable):
                 self._ask("model", partial(self._sdk.check_model, model))
 
