@@ -85,7 +85,8 @@ def process(product_ids: ProductsOption = None, json: JsonOption = False) -> Non
     if json:
         print_json({"received": taken, **report.as_dict()})
     else:
-        print_failures(report.failures)
+        # What turned products away is said once, not for each of them.
+        print_failures([failure for failure in report.failures if failure.message != str(turned_away)])
         out.print(
             f"{taken:,} requests taken in. Products: {report.done:,} done, {report.failed:,} failed; "
             f"{report.counts['images']:,} images made."

@@ -19,6 +19,7 @@ from image_assets.cli.common import (
     print_failures,
     print_json,
 )
+from image_assets.redaction import redact
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -258,7 +259,7 @@ def _print_status(found: AreaStatus) -> None:
             f"{found.due.get(provider['provider'], 0):,}",
             f"${provider['spent_today_usd']:,.2f}",
             "" if budget is None else f"${budget:,.2f}",
-            "" if provider["is_active"] else f"paused: {provider['paused_reason'] or 'no reason given'}",
+            "" if provider["is_active"] else f"paused: {redact(provider['paused_reason'] or 'no reason given')}",
         )
     out.print(table, soft_wrap=False)
     if found.outcomes:

@@ -113,11 +113,6 @@ class Enhancer:
         Raises:
             ImageAssetsError: it could not be; what was done stays done.
         """
-        known = self._store.analysis(product.id)
-        if known is not None:  # it was redriven: its prompts are kept
-            with transaction(self._store.engine) as connection:
-                self._queue.advance(connection, lease, stage=Stage.IMAGES.value)
-            return len(known.prompts)
         raw = self._sources.read(product.raw_image)
         source = Source(source_key(product.id, sha256 := _sha256(raw)), sha256)
         picture = normalise(raw, max_pixels=self._rules.max_pixels)

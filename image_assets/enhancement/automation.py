@@ -109,7 +109,7 @@ def _why_none(days: Sequence[OpenDay], busy: Collection[str]) -> str:
         return "No product is due."
     if under_way := [day for day in due if day in busy]:
         return f"Runs are in progress for {', '.join(under_way)}."
-    return f"No partition has the days on which products are due: {', '.join(due)}."
+    return f"Products are due on days that have no partition: {', '.join(due)}."
 
 
 def _log_intake(context: dg.SensorEvaluationContext, intake: Intake) -> None:

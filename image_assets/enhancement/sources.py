@@ -14,6 +14,10 @@ from image_assets.errors import AccessDeniedError, InputError, PermanentError, T
 from image_assets.stores.s3 import ObjectStore
 from image_assets.vendors.fetch import Fetcher
 
+# A raw photograph; what cameras make stays below it.
+MAX_RAW_BYTES = 30 * 1024 * 1024
+_MB = 1024 * 1024
+
 
 class SourceReader:
     """Reads raw images; shared by threads.
@@ -36,7 +40,7 @@ class SourceReader:
         Raises:
             InputError: it is an ``s3://`` address of a bucket that is none of ours.
             TransientError: it could not be read now (``raw_denied``, ``raw_unreachable``, or as the fetch says).
-            PermanentError: it never can be, as S3 or the fetch say.
+            PermanentError: it never can be, as S3 or the fetch say; ``too_large``: it has more than `MAX_RAW_BYTES`.
             UnreachableError: S3 itself is down, which turns the run away; a stranger's server, or an object that is
                 denied, is this product's affair alone, and must not hold up those that come after it.
         """
@@ -57,9 +61,12 @@ class SourceReader:
             raise TransientError(error.message, code="raw_unreachable", hint=error.hint) from None
 
     def _read_ours(self, found: S3Address) -> bytes:
+        store = self._stores[found.bucket]
         with self._access.attempt():
             try:
-                return self._stores[found.bucket].get(found.key).body
+                # Not asked for its size first: S3 answers a HEAD without a body, so that credentials that have expired
+                # and a bucket that is missing would look like the object's own fault.
+                body = store.get_head(found.key, MAX_RAW_BYTES + 1)
             except AccessDeniedError as error:
                 if error.code == "bad_credentials":
                     raise
@@ -70,3 +77,10 @@ class SourceReader:
                     raise
                 # S3's own bad minutes, after its client's retries: they are no product's.
                 raise UnreachableError(error.message, hint=error.hint) from None
+        if len(body) > MAX_RAW_BYTES:
+            raise PermanentError(
+                f"{store.url(found.key)} has more than {MAX_RAW_BYTES // _MB} MB.",
+                code="too_large",
+                hint="Put a smaller photograph there, and redrive.",
+            )
+        return body

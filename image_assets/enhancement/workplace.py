@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from image_assets.access import Access
 from image_assets.enhancement.apply import Enhancer, Rules
 from image_assets.enhancement.products import BACKOFF, LEASE_S, ProductStore, request_queue
-from image_assets.enhancement.sources import SourceReader
+from image_assets.enhancement.sources import MAX_RAW_BYTES, SourceReader
 from image_assets.imaging.probe import sniff
 from image_assets.settings import Settings
 from image_assets.stores.aws import make_client
@@ -27,8 +27,6 @@ from image_assets.vendors.fetch import Fetcher, FetchRules
 from image_assets.vendors.gemini.client import GeminiClient
 from image_assets.vendors.paid import turns_away
 
-# A raw photograph; what cameras make stays below it.
-MAX_RAW_BYTES = 30 * 1024 * 1024
 PROVIDER = "gemini"
 
 

@@ -57,6 +57,7 @@ def drain(
     max_batches: int = 50,
     budget_s: float = BUDGET_S,
     wait_s: int = 1,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Drained:
     """Receive until the queue is empty, a number of batches, or a time.
 
@@ -73,16 +74,17 @@ def drain(
         budget_s: receive no more after so many seconds.
         wait_s: how long to wait for the first message of a batch, 0-20 s. Without waiting SQS looks at some of its
             servers only, and may overlook messages.
+        clock: seconds, monotonic.
 
     Raises:
         What ``accept`` raises, unless a message alone is to blame. Its batch is given back to the queue.
         NotFoundError, AccessDeniedError, TransientError: the queue can't be asked.
     """
-    started = time.monotonic()
+    started = clock()
     run = _Drain(queue, accept, parse)
     try:
         for _ in range(max_batches):
-            if time.monotonic() - started >= budget_s:
+            if clock() - started >= budget_s:
                 break
             messages = queue.receive(wait_s=wait_s)
             if not messages:
@@ -157,7 +159,14 @@ def dead_letters(queue: Queue) -> int:
     return queue.dead_letters().depth()
 
 
-def redrive(queue: Queue, *, limit: int = 1000, budget_s: float = BUDGET_S, wait_s: int = 1) -> int:
+def redrive(
+    queue: Queue,
+    *,
+    limit: int = 1000,
+    budget_s: float = BUDGET_S,
+    wait_s: int = 1,
+    clock: Callable[[], float] = time.monotonic,
+) -> int:
     """Move messages from the dead-letter queue back to the queue, each at least once. Returns how many.
 
     Args:
@@ -165,14 +174,15 @@ def redrive(queue: Queue, *, limit: int = 1000, budget_s: float = BUDGET_S, wait
         limit: how many at most.
         budget_s: begin no further batch after so many seconds.
         wait_s: as for `drain`.
+        clock: seconds, monotonic.
 
     Raises:
         NotFoundError, AccessDeniedError, TransientError: a queue can't be asked.
     """
-    started, dead, moved = time.monotonic(), queue.dead_letters(), 0
+    started, dead, moved = clock(), queue.dead_letters(), 0
     kept: list[Message] = []
     try:
-        while moved + len(kept) < limit and time.monotonic() - started < budget_s:
+        while moved + len(kept) < limit and clock() - started < budget_s:
             messages = dead.receive(wait_s=wait_s, limit=min(BATCH, limit - moved - len(kept)))
             if not messages:
                 break

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -73,6 +73,7 @@ def relay(
     ids: Collection[int] | None = None,
     limit: int = 1000,
     budget_s: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Relayed:
     """Send what waits, the oldest first, in batches of ten that are each taken out in a transaction of their own.
 
@@ -86,14 +87,15 @@ def relay(
         ids: only these messages.
         limit: how many to send at most.
         budget_s: begin no further batch after so many seconds.
+        clock: seconds, monotonic.
 
     Raises:
         As `database.transaction`. What SQS raises is in the result, as the messages are safe.
     """
-    started, sent, tried, last = time.monotonic(), 0, 0, 0
+    started, sent, tried, last = clock(), 0, 0, 0
     error: ImageAssetsError | None = None
     refused: list[str] = []
-    while tried < limit and error is None and (budget_s is None or time.monotonic() - started < budget_s):
+    while tried < limit and error is None and (budget_s is None or clock() - started < budget_s):
         with transaction(engine) as connection:
             rows = connection.execute(_next(name, last, ids, min(BATCH, limit - tried))).all()
             if not rows:

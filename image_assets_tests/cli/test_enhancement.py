@@ -53,8 +53,19 @@ def test_a_wrong_key_is_one_sentence_and_exit_2(run: Run, studio: Studio, monkey
     monkeypatch.setenv("GEMINI_API_KEY", "AIzaWrongKeyWrongKeyWrongKeyWrongKeyWrong")
     result = run("process")
     assert result.code == 2
-    assert "Check GEMINI_API_KEY" in result.err
+    assert result.err.count("Check GEMINI_API_KEY") == 1
     assert "WrongKey" not in result.err + result.out
+
+
+def test_a_database_that_is_down_is_exit_2_before_a_message_is_received(
+    run: Run, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.send(['{"product_id": 1}'])
+    monkeypatch.setenv("DATABASE_URL", "postgresql+psycopg://user:password@127.0.0.1:9/none")
+    result = run("process")
+    assert result.code == 2
+    assert "The database of DATABASE_URL can't be reached" in result.err
+    assert [message.receives for message in queue.receive()] == [1]
 
 
 def test_the_status_counts_products_work_messages_and_costs(run: Run, studio: Studio, queue: Queue) -> None:

@@ -92,18 +92,25 @@ def queue(aws: object, enhancement_env: dict[str, str], monkeypatch: pytest.Monk
     return Queue(made.client, url)
 
 
-class Denying(LoopbackServer):
-    """A stranger's server that answers 403 to everything."""
+class Saying(LoopbackServer):
+    """A server that gives one answer to everything."""
 
-    def __init__(self) -> None:
-        super().__init__("denying", "A server that denies", None)
+    def __init__(self, status: str, body: bytes = b"<html>Sign in first.</html>") -> None:
+        super().__init__("saying", "A server with one answer", None)
+        self._status = status
+        self._body = body
+
+    @property
+    def host(self) -> str:
+        """Its address and port, as ``IMAGE_HOSTS`` has them."""
+        return self.url.removeprefix("http://")
 
     def make_app(self) -> Any:
         """The application."""
 
         def app(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
-            start_response("403 Forbidden", [("Content-Length", "0")])
-            return []
+            start_response(self._status, [("Content-Length", str(len(self._body))), ("Content-Type", "text/html")])
+            return [self._body]
 
         return app
 
@@ -180,6 +187,14 @@ class Studio:
         """Let what waits for a retry be due."""
         with self.engine.begin() as connection:
             connection.execute(sa.text("UPDATE enhancement_requests SET run_after = now()"))
+
+    def again(self, *ordinals: int) -> None:
+        """Let these images, or all, be wanted once more, as if who made them had died before their rows were there."""
+        with self.engine.begin() as connection:
+            gone = sa.delete(product_images)
+            connection.execute(gone.where(product_images.c.ordinal.in_(ordinals)) if ordinals else gone)
+            connection.exec_driver_sql("UPDATE products SET status = 'pending'")
+            connection.exec_driver_sql("UPDATE enhancement_requests SET status = 'pending', completed_at = NULL")
 
     @contextmanager
     def another(self, **changed: str) -> Iterator[Studio]:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from threading import Event
 from typing import Any
 
 import pytest
@@ -43,18 +44,24 @@ class Runs:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
-        self.child = 0
+        self._child = 0
+        self._begun = Event()
 
     def start(self, env: dict[str, str]) -> None:
         """Begin a run."""
         assert self._process.stdin is not None
+        self._begun.clear()
         self._process.stdin.write(json.dumps(env) + "\n")
         self._process.stdin.flush()
-        self.child = int(self._line())
+        self._child = int(self._line())
+        self._begun.set()
 
     def kill(self) -> None:
         """End it as a machine that loses power does."""
-        os.kill(self.child, signal.SIGKILL)
+        # It may get as far as a fault before we have read which process it is; signal 0's process would be us.
+        if not self._begun.wait(30):
+            raise TimeoutError("no run has begun")
+        os.kill(self._child, signal.SIGKILL)
 
     def wait(self) -> int:
         """How it ended."""

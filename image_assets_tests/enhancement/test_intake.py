@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
+from threading import Event
 from typing import Any
 
 import pytest
@@ -22,7 +24,7 @@ from image_assets.settings import settings_for
 from image_assets.stores import outbox
 from image_assets.stores.sqs import Queue, ensure_queue
 from image_assets_tests.conftest import Aws
-from image_assets_tests.faults import error
+from image_assets_tests.faults import Environ, WsgiApp, error
 
 DOWN = error("503 Service Unavailable", "ServiceUnavailable")
 GOOD = {
@@ -155,6 +157,27 @@ def test_a_queue_that_failed_is_left_alone_for_a_while_and_then_asked_once(desk:
     assert [desk.take().queued for _ in range(2)] == [True] * 2
     assert len(desk.messages()) == 2
     assert desk.count(outbox.outbox) == 10  # the relay's
+
+
+def test_of_many_that_come_after_the_pause_one_asks_the_queue_and_none_waits_for_it(desk: Desk) -> None:
+    answered = Event()
+
+    def late(app: WsgiApp, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        answered.wait(30)
+        return DOWN(app, environ, start_response)
+
+    with desk.queue_down():
+        desk.take()
+        assert desk.asked() == 1
+        desk.now += QUEUE_PAUSE_S
+        desk.faults.planned.clear()
+        desk.faults.inject("POST", "/", late, times=1000)
+        with ThreadPoolExecutor(8) as pool:
+            requests = [pool.submit(desk.take) for _ in range(8)]
+            first = list(islice(as_completed(requests), 7))
+            answered.set()
+        assert [request.result().queued for request in first] == [False] * 7
+        assert desk.asked() == 2
 
 
 def test_a_message_that_sqs_refuses_is_not_called_queued(desk: Desk) -> None:

@@ -66,13 +66,10 @@ def test_a_category_is_one_short_line_of_data() -> None:
     assert len(asked) < 1500
 
 
-@given(st.text(min_size=1), st.text())
+@given(st.text(max_size=500), st.text())
 def test_any_text_of_a_model_can_be_stored(prompt: str, text: str) -> None:
     answer = {**GOOD, "product": text + "\x00\ud800", "prompts": [f"{prompt}a\x00", "b" * 9_000]}
-    try:
-        found = read_analysis(answer, 2)
-    except TransientError:
-        return
+    found = read_analysis(answer, 2)
     stored = "".join([*found.prompts, found.product])
     assert "\x00" not in stored
     stored.encode()

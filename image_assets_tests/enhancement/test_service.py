@@ -18,8 +18,8 @@ from image_assets.errors import NotFoundError
 from image_assets.stores import outbox
 from image_assets.stores.sqs import Queue
 from image_assets_tests.conftest import Aws
-from image_assets_tests.enhancement.conftest import COUNT, Denying, Studio, assert_whole
-from image_assets_tests.faults import error
+from image_assets_tests.enhancement.conftest import COUNT, Saying, Studio, assert_whole
+from image_assets_tests.faults import delay, error
 
 
 def test_a_requested_product_gets_its_images_and_awaits_review(studio: Studio) -> None:
@@ -129,11 +129,11 @@ def test_an_address_that_a_user_may_not_reach_fails_its_product(studio: Studio, 
 
 
 def test_a_strangers_server_that_denies_or_is_down_is_its_products_affair_alone(studio: Studio) -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as silent, Denying() as denying:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent, Saying("403 Forbidden") as denying:
         port = silent.getsockname()[1]
         silent.close()
         urls = [f"http://127.0.0.1:{port}/a.jpg", f"{denying.url}/a.jpg"]
-        hosts = ",".join(("*", f"127.0.0.1:{port}", denying.url.removeprefix("http://")))
+        hosts = ",".join(("*", f"127.0.0.1:{port}", denying.host))
         with studio.another(IMAGE_HOSTS=hosts, ENHANCEMENT_WORKERS="1") as open_minded:
             down, denied = open_minded.add_urls(*urls)
             [good] = open_minded.add(1)
@@ -277,10 +277,7 @@ def test_a_process_that_died_after_its_object_leaves_it_to_the_next_which_does_n
     studio.run()
     made = studio.gemini.images_made
     rows = studio.images(product)
-    with studio.engine.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM product_images")
-        connection.exec_driver_sql("UPDATE products SET status = 'pending'")
-        connection.exec_driver_sql("UPDATE enhancement_requests SET status = 'pending', completed_at = NULL")
+    studio.again()
     studio.run()
     assert studio.gemini.images_made == made
     assert [(row["s3_key"], row["sha256"]) for row in studio.images(product)] == [
@@ -294,20 +291,21 @@ def test_what_a_dead_process_left_and_no_longer_passes_is_made_anew(studio: Stud
     studio.run()
     key = studio.images(product)[0]["s3_key"]
     studio.s3.put_object(Bucket=studio.bucket, Key=key, Body=b"half an image")
-    with studio.engine.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM product_images WHERE ordinal = 1")
-        connection.exec_driver_sql("UPDATE products SET status = 'pending'")
-        connection.exec_driver_sql("UPDATE enhancement_requests SET status = 'pending', completed_at = NULL")
+    studio.again(1)
     studio.run()
     assert_whole(studio, [product])
     body = studio.s3.get_object(Bucket=studio.bucket, Key=key)["Body"].read()
     assert hashlib.sha256(body).hexdigest() == studio.images(product)[0]["sha256"]
 
 
-def test_a_run_with_a_budget_of_time_leaves_the_rest_to_the_next(studio: Studio) -> None:
-    studio.request(*studio.add(1, 2))
+def test_a_run_with_a_budget_of_time_leaves_the_rest_to_the_next(studio: Studio, aws: Aws) -> None:
+    studio.request(*studio.add(1, 2, 3))
     assert analyse_due(studio.work, budget_s=0.0).total == 0
-    assert analyse_due(studio.work, budget_s=600.0).total == 2
+    # The first photograph takes all the time there is.
+    aws.faults.inject("GET", "/raw/", delay(1.5))
+    with studio.another(ENHANCEMENT_WORKERS="1") as alone:
+        assert analyse_due(alone.work, budget_s=1.5).done == 1
+        assert analyse_due(alone.work, budget_s=600.0).done == 2
 
 
 def test_words_of_others_that_no_database_takes_end_no_run(studio: Studio) -> None:

@@ -122,6 +122,13 @@ def test_a_day_whose_run_is_in_progress_is_not_asked_for_a_second_time(area: Are
     assert [partition for _, partition in ticker.sensor().runs] == [area.today]
 
 
+def test_a_tick_names_the_days_with_due_work_that_have_no_partition(area: Area, queue: Queue, ticker: Ticker) -> None:
+    area.ask(1, day="2025-12-31")
+    assert queue.depth() == 0
+    tick = ticker.sensor()
+    assert (tick.runs, tick.skipped) == ([], "Products are due on days that have no partition: 2025-12-31.")
+
+
 def start_run(instance: dg.DagsterInstance, job: dg.JobDefinition, seconds_ago: float, **tags: str) -> str:
     """A run that started so long ago; returns its id."""
     run = instance.create_run_for_job(job, tags={**job.run_tags, **tags})

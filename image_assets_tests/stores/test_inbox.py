@@ -7,7 +7,8 @@ real table whose key absorbs duplicates.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -25,7 +26,7 @@ from image_assets.stores.database import make_engine, transaction
 from image_assets.stores.inbox import Drained, Received, dead_letters, drain, redrive
 from image_assets.stores.sqs import MAX_RECEIVES, Queue
 from image_assets_tests.conftest import Aws
-from image_assets_tests.faults import error
+from image_assets_tests.faults import Environ, WsgiApp, error
 from image_assets_tests.stores.sqs_faults import fail, receive_all, refuse
 
 DOWN = error("503 Service Unavailable", "ServiceUnavailable")
@@ -119,11 +120,31 @@ def test_what_is_accepted_comes_with_its_message(queue: Queue) -> None:
     assert received.message.id
 
 
-def test_a_drain_ends_after_its_batches_or_its_time(queue: Queue, accept: Accept) -> None:
+def test_a_drain_ends_after_its_batches(queue: Queue, accept: Accept) -> None:
     put(queue, *range(100, 130))
     assert drain(queue, accept, parse=parse, max_batches=2, wait_s=0).received == 20
-    assert drain(queue, accept, parse=parse, budget_s=0.0, wait_s=0).received == 0
     assert drain(queue, accept, parse=parse, wait_s=0).received == 10
+
+
+def test_a_drain_ends_after_its_time_and_leaves_the_rest_to_the_next(
+    queue: Queue, engine: sa.Engine, accept: Accept
+) -> None:
+    put(queue, *range(100, 140))
+    seconds = 1000.0
+
+    def accept_slowly(batch: list[Received[int]]) -> None:
+        nonlocal seconds
+        accept(batch)
+        seconds += 15.0
+
+    def run(budget_s: float) -> int:
+        return drain(queue, accept_slowly, parse=parse, budget_s=budget_s, wait_s=0, clock=lambda: seconds).accepted
+
+    # A batch takes 15 s: one is begun while time is left.
+    assert run(0.0) == 0
+    assert run(30.0) == 20
+    assert run(15.5) == 20
+    assert found(engine) == dict.fromkeys(range(100, 140), 1)
 
 
 # Poison
@@ -311,8 +332,22 @@ def test_dead_letters_are_moved_back(queue: Queue, engine: sa.Engine, accept: Ac
 def test_no_more_dead_letters_are_moved_than_allowed(queue: Queue) -> None:
     bury(queue, *"abcdefghijklmno")
     assert redrive(queue, limit=12, wait_s=0) == 12
-    assert redrive(queue, budget_s=0.0, wait_s=0) == 0
     assert (dead_letters(queue), queue.depth()) == (3, 12)
+
+
+def test_dead_letters_are_moved_until_the_time_is_over(aws: Aws, queue: Queue) -> None:
+    bury(queue, *map(str, range(30)))
+    seconds = 1000.0
+
+    def move_slowly(app: WsgiApp, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        nonlocal seconds
+        seconds += 15.0
+        return app(environ, start_response)
+
+    aws.faults.inject("POST", "/", fail("SendMessageBatch", move_slowly, times=9), times=99)
+    assert redrive(queue, budget_s=0.0, wait_s=0, clock=lambda: seconds) == 0
+    assert redrive(queue, budget_s=30.0, wait_s=0, clock=lambda: seconds) == 20
+    assert (dead_letters(queue), queue.depth()) == (10, 20)
 
 
 def test_dead_letters_that_cannot_be_moved_stay(aws: Aws, queue: Queue) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -114,11 +114,26 @@ def test_only_some_messages_may_be_wanted(engine: sa.Engine, hasty: Queue) -> No
     assert waiting(engine, "requests").messages == 1
 
 
-def test_no_more_are_sent_than_allowed_and_none_without_time(engine: sa.Engine, hasty: Queue) -> None:
+def test_no_more_are_sent_than_allowed(engine: sa.Engine, hasty: Queue) -> None:
     put(engine, *numbered(25))
     assert relay(engine, "requests", hasty, limit=12) == Relayed(12, 13)
-    assert relay(engine, "requests", hasty, budget_s=0.0) == Relayed(0, 13)
     assert bodies(hasty) == numbered(12)
+
+
+def test_messages_are_sent_until_the_time_is_over(aws: Aws, engine: sa.Engine, hasty: Queue) -> None:
+    put(engine, *numbered(35))
+    seconds = 1000.0
+
+    def take_slowly(app: WsgiApp, environ: Environ, start_response: object) -> Iterable[bytes]:
+        nonlocal seconds
+        seconds += 15.0
+        return app(environ, start_response)
+
+    aws.faults.inject("POST", "/", take_slowly, times=3)
+    assert relay(engine, "requests", hasty, budget_s=0.0, clock=lambda: seconds) == Relayed(0, 35)
+    assert relay(engine, "requests", hasty, budget_s=30.0, clock=lambda: seconds) == Relayed(20, 15)
+    assert relay(engine, "requests", hasty, budget_s=15.0, clock=lambda: seconds) == Relayed(10, 5)
+    assert bodies(hasty) == numbered(30)
 
 
 def test_what_sqs_refuses_stays_and_keeps_nobody_waiting(

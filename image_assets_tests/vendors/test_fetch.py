@@ -12,13 +12,13 @@ import logging
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,7 +39,15 @@ from image_assets.errors import (
 )
 from image_assets.imaging.probe import sniff
 from image_assets.sandbox.wsgi import LoopbackServer
-from image_assets.vendors.fetch import Fetcher, FetchRules, Resolver, check_address, is_public
+from image_assets.vendors.fetch import (
+    LONGEST_WAIT_S,
+    Fetched,
+    Fetcher,
+    FetchRules,
+    Resolver,
+    check_address,
+    is_public,
+)
 from image_assets.vendors.http import ATTEMPTS
 from image_assets_tests.vendors.webhook import closed_port
 
@@ -224,7 +232,7 @@ def test_proxies_of_the_environment_are_not_used(server: Images, make: Make, mon
     assert make(server.host).fetch(server.url).body == PNG
 
 
-def test_threads_share_a_fetcher_and_each_has_its_own_time(server: Images, make: Make) -> None:
+def test_threads_share_a_fetcher(server: Images, make: Make) -> None:
     fetcher = make(server.host)
     with ThreadPoolExecutor(4) as pool:
         bodies = list(pool.map(lambda n: fetcher.fetch(f"{server.url}/{n}").body, range(12)))
@@ -637,6 +645,35 @@ def test_a_slow_drip_ends_with_the_total_time(make: Make, start: bytes) -> None:
     assert_says_nothing_secret(caught.value)
 
 
+def test_the_time_of_one_thread_ends_whatever_the_others_fetch(server: Images, make: Make) -> None:
+    ended = Event()
+
+    def talk(client: StreamRequestHandler) -> None:
+        client.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+        while not ended.wait(0.01):
+            client.wfile.write(PNG)
+
+    def fetch_on(fetcher: Fetcher, dripping: Future[Fetched]) -> int:
+        # Each of these fetches begins a time of its own, before the drip's has run out.
+        count = 0
+        while not (dripping.done() or ended.is_set()):
+            assert fetcher.fetch(server.url).body == PNG
+            count += 1
+        return count
+
+    with serve_raw(talk) as port, ThreadPoolExecutor(2) as pool:
+        fetcher = make(server.host, f"127.0.0.1:{port}", total_timeout_s=2.0)
+        dripping = pool.submit(fetcher.fetch, f"http://127.0.0.1:{port}{PATH}")
+        fetching = pool.submit(fetch_on, fetcher, dripping)
+        try:
+            with pytest.raises(UnreachableError, match="not in 2 s") as caught:
+                dripping.result(timeout=30)
+        finally:
+            ended.set()  # so that the pool ends, whatever came of it
+        assert fetching.result() > 1
+    assert_says_nothing_secret(caught.value)
+
+
 def test_silence_ends_with_the_time_to_read(make: Make) -> None:
     def talk(client: StreamRequestHandler) -> None:
         client.rfile.read(1)  # until the other side goes
@@ -707,7 +744,7 @@ def test_a_server_that_never_recovers_is_a_transient_error(server: Images, make:
 def test_nothing_is_tried_again_when_no_time_is_left_to_wait(server: Images, make: Make) -> None:
     server.routes = {"/": [answer("503 Busy")]}
     with pytest.raises(TransientError, match="HTTP 503"):
-        make(server.host, total_timeout_s=1.5).fetch(server.url)
+        make(server.host, total_timeout_s=LONGEST_WAIT_S).fetch(server.url)
     assert len(server.seen) == 1
 
 

@@ -9,7 +9,7 @@ import logging
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
@@ -17,12 +17,18 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 
 from image_assets.enhancement.tables import product_images, products
+from image_assets.generation.prompt_book import load_prompt_book
+from image_assets.generation.queue import enqueue
+from image_assets.generation.tables import uses_products
 from image_assets.sandbox.web import serving
 from image_assets.settings import Settings, settings_for
 from image_assets.stores.database import make_engine
 from image_assets.stores.sqs import Queue, ensure_queue
 from image_assets.web.app import create_app
 from image_assets_tests.conftest import SECRET_KEY, Aws
+
+if TYPE_CHECKING:
+    from image_assets_tests.web.browser import Shelf
 
 TOKENS = {"alice": "token-of-alice-0123456789", "bob": "token-of-bob-9876543210"}
 RAW_BUCKET = "raw-photographs"
@@ -110,11 +116,11 @@ class Site:
         announcer._asked_at = announcer._looked_at = float("-inf")
 
     def clear(self) -> None:
-        """Lose all rows and messages; numbers go on."""
+        """Lose all rows and messages; numbers begin anew."""
         self.forget_the_queue()
         with self.engine.begin() as connection:
-            connection.execute(sa.text(f"TRUNCATE {_TABLES} CASCADE"))
-        self.messages()
+            connection.execute(sa.text(f"TRUNCATE {_TABLES} RESTART IDENTITY CASCADE"))
+        self.queue.client.purge_queue(QueueUrl=self.queue.url)
 
 
 def an_image(product_id: int, ordinal: int) -> dict[str, object]:
@@ -140,6 +146,15 @@ def make_client(url: str, token: str | None = None) -> httpx2.Client:
     """A client of a site."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return httpx2.Client(base_url=url, headers=headers, timeout=30, trust_env=False)
+
+
+def queue_products(engine: sa.Engine, *names: str, provider: str = "placeholder") -> list[int]:
+    """Products without an image, in the queue for one; returns their numbers."""
+    with engine.begin() as connection:
+        made = sa.insert(uses_products).returning(uses_products.c.id, sort_by_parameter_order=True)
+        ids = list(connection.scalars(made, [{"name": name} for name in names]))
+    enqueue(engine, load_prompt_book("default"), provider, ids)
+    return ids
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -185,3 +200,20 @@ def site(served: Site, aws: Aws) -> Site:
     served.clear()
     aws.faults.clear()
     return served
+
+
+@pytest.fixture(scope="module")
+def site_bucket(site_settings: Settings, s3_client: Any) -> str:
+    """The bucket of all the site's images; it exists."""
+    name = site_settings.require("enhanced_s3_bucket")
+    assert site_settings.generation_s3_bucket == name
+    s3_client.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def shelf(site: Site, site_bucket: str, s3_client: Any) -> Shelf:
+    """Puts products with pictures on the empty site."""
+    from image_assets_tests.web.browser import Shelf
+
+    return Shelf(site.engine, s3_client, site_bucket)

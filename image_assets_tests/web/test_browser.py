@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -22,20 +21,6 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(scope="module")
-def stocked(served: Site, s3_client: Any) -> Shelf:
-    """The site's bucket exists."""
-    bucket = served.settings.require("enhanced_s3_bucket")
-    s3_client.create_bucket(Bucket=bucket)
-    return Shelf(served.engine, s3_client, bucket)
-
-
-@pytest.fixture
-def shelf(stocked: Shelf, site: Site) -> Shelf:
-    """Puts products on the empty site."""
-    return stocked
-
-
 @pytest.fixture
 def alice(browser: Browser, site: Site) -> Iterator[Watched]:
     """A page for Alice; in the end nothing may have gone wrong on it."""
@@ -51,11 +36,7 @@ def statuses(site: Site, product_id: int) -> list[str]:
 
 def eventually(watched: Watched, site: Site, product_id: int, expected: list[str]) -> None:
     """Wait until the database says so."""
-    for _ in range(300):
-        if statuses(site, product_id) == expected:
-            return
-        watched.page.wait_for_timeout(10)
-    assert statuses(site, product_id) == expected
+    watched.until(lambda: statuses(site, product_id) == expected)
 
 
 def product_status(site: Site, product_id: int) -> str:

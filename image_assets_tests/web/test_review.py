@@ -29,20 +29,6 @@ JSON = {"Accept": "application/json"}
 SECRETS = {name: SecretStr(token) for name, token in TOKENS.items()}
 
 
-@pytest.fixture(scope="module")
-def stocked(served: Site, s3_client: Any) -> Shelf:
-    """The site's bucket exists."""
-    bucket = served.settings.require("enhanced_s3_bucket")
-    s3_client.create_bucket(Bucket=bucket)
-    return Shelf(served.engine, s3_client, bucket)
-
-
-@pytest.fixture
-def shelf(stocked: Shelf, site: Site) -> Shelf:
-    """Puts products on the empty site."""
-    return stocked
-
-
 @pytest.fixture
 def stranger(site: Site) -> Iterator[httpx2.Client]:
     """Somebody with a browser and no session."""
@@ -180,10 +166,26 @@ def test_guessing_is_slowed_down(stranger: httpx2.Client) -> None:
         {"Origin": "http://[broken"},
     ],
 )
-def test_another_site_can_neither_sign_in_nor_decide(alice: httpx2.Client, headers: dict[str, str]) -> None:
-    assert alice.post("/sign-in", data={"token": TOKENS["bob"]}, headers=headers).status_code == 403
-    body = {"decisions": [{"image_id": 1, "sha256": "a" * 64, "action": "approve"}]}
-    assert alice.post("/review/api/decisions", json=body, headers=headers).status_code == 403
+def test_another_site_can_neither_sign_in_nor_out_nor_decide(
+    alice: httpx2.Client, site: Site, shelf: Shelf, headers: dict[str, str]
+) -> None:
+    image = image_of(site, shelf.add(images=1))
+    token = {"form_token": alice.headers["X-Form-Token"]}
+    seen = {"image_id": str(image["id"]), "sha256": image["sha256"], "action": "approve", "status": "pending_review"}
+
+    def ask_all(headers: dict[str, str]) -> list[int]:
+        answers = [
+            alice.post("/review/api/undo", json={"image_ids": [image["id"]]}, headers=headers),
+            alice.post("/review/plain", data={**token, **seen}, headers=headers),
+            alice.post("/review/api/decisions", json=decision(image), headers=headers),
+            alice.post("/sign-out", data=token, headers=headers),
+            alice.post("/sign-in", data={"token": TOKENS["bob"]}, headers=headers),
+        ]
+        return [answer.status_code for answer in answers]
+
+    assert ask_all(headers) == [403] * 5
+    assert site.rows(decisions) == []
+    assert ask_all({}) == [200, 200, 200, 303, 303]
 
 
 def test_this_site_may(alice: httpx2.Client, site: Site) -> None:

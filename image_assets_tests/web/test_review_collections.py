@@ -31,19 +31,11 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(scope="module")
-def stocked(served: Site, s3_client: Any) -> Shelf:
-    """The site's bucket exists."""
-    bucket = served.settings.require("generation_s3_bucket")
-    s3_client.create_bucket(Bucket=bucket)
-    return Shelf(served.engine, s3_client, bucket)
-
-
 @pytest.fixture
-def shelf(stocked: Shelf, site: Site) -> Shelf:
-    """Puts products on the empty site."""
+def shelf(shelf: Shelf, site: Site) -> Shelf:
+    """Puts products on the site, which has no generated images either."""
     empty(site.engine)
-    return stocked
+    return shelf
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def run(env: Mapping[str, str], *arguments: str) -> tuple[int, str]:
 
 def session_cookie(url: str) -> tuple[str, set[str]]:
     """Sign in as a proxy passes on what came over https; the cookie's name and its attributes in lower case."""
-    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "6.6.6.6"}
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "9.9.9.9, 8.8.8.8, 6.6.6.6"}
     # Requests that come before a worker is there wait for it.
     answer = httpx2.post(
         f"{url}/sign-in", data={"token": TOKENS["alice"]}, headers=headers, timeout=60, trust_env=False
@@ -98,29 +98,24 @@ def test_several_processes_serve_one_address_until_they_are_told_to_stop(
     text = log.read_text()
     assert 'alice "POST /api/products/bulk" 201' in text
     assert "word-of-a-query" not in text
-    assert "6.6.6.6" not in text
+    assert not [address for address in ("6.6.6.6", "8.8.8.8", "9.9.9.9") if address in text]
     assert not [token for token in TOKENS.values() if token in text]
     with socket.create_server(("127.0.0.1", int(port))):
         pass
 
 
-def test_a_proxy_that_is_trusted_says_how_and_from_where_a_request_came(
+def test_proxies_that_are_trusted_say_how_and_from_where_a_request_came(
     site: Site, server_env: dict[str, str], tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    with serve(server_env, log, "--port", "0", "--workers", "1", "--trusted-proxies", "127.0.0.1") as (process, url):
+    trusted = ("--workers", "1", "--trusted-proxies", "127.0.0.1,6.6.6.6")
+    with serve(server_env, log, "--port", "0", *trusted) as (process, url):
         name, attributes = session_cookie(url)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
     assert (name, "secure" in attributes) == ("__Host-image_assets_session", True)
-    assert '6.6.6.6 - "POST /sign-in" 303' in log.read_text()
-
-
-def test_a_proxy_of_another_address_is_not_believed(site: Site, server_env: dict[str, str], tmp_path: Path) -> None:
-    arguments = ("--port", "0", "--workers", "1", "--trusted-proxies", "192.0.2.1,192.0.2.2")
-    with serve(server_env, tmp_path / "log", *arguments) as (_, url):
-        name, attributes = session_cookie(url)
-    assert (name, "secure" in attributes) == ("image_assets_session", False)
+    # 127.0.0.1 was told so by 6.6.6.6, that one by 8.8.8.8, who may say of others what he likes.
+    assert '8.8.8.8 - "POST /sign-in" 303' in log.read_text()
 
 
 @pytest.mark.parametrize(
