@@ -1,7 +1,8 @@
 """The marks of the canary tests: secrets that can be told wherever they turn up, and what each channel carried.
 
-Here: marked values, the search for them, records of logs and files. Not here: the flows (``canary_flows.py``,
-``canary_enhancement.py``), what must be found, and what not (``test_canary.py``).
+Here: marked values, the search for them, records of logs and files. Not here: who has them (``canary_systems.py``), the
+flows (``canary_flows.py``, ``canary_enhancement.py``, ``canary_generation.py``), what must be found, and what not
+(``test_canary.py``).
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ SIGNATURE = re.compile(r"X-Amz-Signature(?:=|%3D)([0-9a-f]{64})")
 
 
 def leaked(text: str, signatures: Iterable[str] = ()) -> list[str]:
-    """The secret settings of which some part can be read in ``text``, and whether a presigned address can."""
-    found = [name for name in SECRETS if f"canary-{name}-" in text]
+    """The secret settings of which some part can be read in ``text``, in order, and whether a presigned address can."""
+    found = sorted(name for name in SECRETS if f"canary-{name}-" in text)
     return [*found, PRESIGNED] if SIGNATURE.search(text) or any(item in text for item in signatures) else found
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import traceback
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -17,15 +16,11 @@ from typing import Any, NoReturn
 import dagster as dg
 import httpx2
 import sqlalchemy as sa
-from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.execution.api import execute_run
 from fastapi import FastAPI
 from PIL import Image
 
-from image_assets.build import build_definitions
 from image_assets.enhancement import tables
 from image_assets.enhancement.partitions import intake_day
-from image_assets.orchestration.resources import default_resources
 from image_assets.sandbox.demo_enhancement import EnhancementPass, product_pictures
 from image_assets.sandbox.demo_report import EnhancementSection
 from image_assets.sandbox.web import serving
@@ -36,7 +31,8 @@ from image_assets.stores.outbox import outbox
 from image_assets.stores.sqs import Queue, ensure_queue
 from image_assets.web.app import create_app
 from image_assets_tests.canary import Evidence, canary, environment, token_of
-from image_assets_tests.canary_flows import BUCKET, Flows
+from image_assets_tests.canary_flows import Flows
+from image_assets_tests.canary_systems import BUCKET
 from image_assets_tests.faults import error
 
 # What grants access to a raw image, by whose addresses have it there; marked, and never a setting of ours.
@@ -291,9 +287,9 @@ class EnhancementFlows:
         self._flows.cli("enhancement status --json, no queue", "enhancement", "status", "--json")
         self._flows.cli("enhancement redrive, no queue", "enhancement", "redrive", "--dead-letters")
         self._flows.cli("enhancement process, no queue", "enhancement", "process")
-        runs = [self._run_job("relay_outbox")]
+        runs = [self._flows.run_job("relay_outbox")]
         self._faults.clear()
-        runs.append(self._run_job("relay_outbox"))
+        runs.append(self._flows.run_job("relay_outbox"))
         Queue.from_settings(load_settings()).send([POISON])
         return runs
 
@@ -319,16 +315,17 @@ class EnhancementFlows:
 
     def _dagster(self) -> list[str]:
         """Runs of the area: a key that is refused, requests that are, success; and of the job that redrives."""
-        self._run_job("enhancement_redrive")
-        runs = [self._run_job("enhance_products", self._today())]
+        self._flows.run_job("enhancement_redrive")
+        runs = [self._flows.run_job("enhance_products", self._today())]
         gemini = self._flows.systems.gemini
         gemini.faults.clear()
         self._quote_key(400)
-        runs.append(self._run_job("enhancement_redrive"))
+        runs.append(self._flows.run_job("enhancement_redrive"))
         runs.append(self._flows.materialize(*self._keys(), partition=self._today()))
         gemini.faults.clear()
         # The other one stays as Gemini's refusal left it.
-        runs.append(self._run_job("enhancement_redrive", product_ids=self._products[:1]))
+        first = {"redrive_products": {"config": {"product_ids": self._products[:1]}}}
+        runs.append(self._flows.run_job("enhancement_redrive", ops=first))
         runs.append(self._flows.materialize(*self._keys(), partition=self._today()))
         return runs
 
@@ -340,32 +337,8 @@ class EnhancementFlows:
     def _today() -> str:
         return str(intake_day.get_last_partition_key())
 
-    def _run_job(self, name: str, partition: str = "", **config: Any) -> str:
-        """Run a job without Dagster's own retries; returns the run id."""
-        job = build_definitions().resolve_job_def(name)
-        run = self._flows.instance.create_run_for_job(
-            job,
-            tags={"dagster/partition": partition} if partition else {},
-            run_config={
-                "execution": {"config": {"retries": {"disabled": {}}}},
-                "ops": {"redrive_products": {"config": config}} if config else {},
-            },
-        )
-        execute_run(InMemoryJob(job), run, self._flows.instance, raise_on_error=False)
-        return run.run_id
-
     def _tick(self) -> None:
-        """Evaluate the sensor, as the daemon does."""
-        resources, definitions = default_resources(), build_definitions()
-        resources = {name: resources[name] for name in ("settings", "database", "sqs")}
-        with dg.build_sensor_context(
-            instance=self._flows.instance, definitions=definitions, resources=resources
-        ) as context:
-            try:
-                data = definitions.resolve_sensor_def("enhancement_requests").evaluate_tick(context)
-                self._evidence.ticks += f"{data!r}\n"
-            except Exception as failure:
-                self._evidence.ticks += "".join(traceback.format_exception(failure)) + f"{failure!r}\n"
+        self._flows.tick("enhancement_requests", "settings", "database", "sqs")
 
     # --- what people are shown
 

@@ -1,16 +1,15 @@
 """The flows of the canary tests through deals, storefront and marketplace: everything that goes wrong in them.
 
 Here: command line, Dagster, alerts, the demo's report. Not here: the marks and the search for them (``canary.py``), the
-enhancement and the web application (``canary_enhancement.py``).
+systems (``canary_systems.py``), the enhancement and the web application (``canary_enhancement.py``), the generation
+(``canary_generation.py``).
 """
 
 from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,30 +29,27 @@ from image_assets.deals.service import audit, generate
 from image_assets.marketplace import assets as marketplace_assets
 from image_assets.marketplace.partitions import MAPPING_FILES, amazon_mapping
 from image_assets.orchestration.alerts import run_failures
-from image_assets.orchestration.resources import FrameStoreResource, SettingsResource
+from image_assets.orchestration.resources import FrameStoreResource, SettingsResource, default_resources
 from image_assets.sandbox.demo import DemoPass
 from image_assets.sandbox.demo_marketplace import product_cards, run_marketplace_pass
 from image_assets.sandbox.demo_report import (
     EnhancementSection,
+    GenerationSection,
     MarketplaceSection,
     OtherAreas,
     StorefrontSection,
     write_report,
 )
 from image_assets.sandbox.demo_storefront import gallery_cards, run_storefront_pass
-from image_assets.sandbox.gemini import GeminiServer
-from image_assets.sandbox.plytix import PlytixServer
 from image_assets.sandbox.sample_marketplace import mapping_file
-from image_assets.sandbox.shopify import ShopifyServer
-from image_assets.sandbox.shopify.shop import Shop
 from image_assets.settings import Settings, load_settings
 from image_assets.storefront import assets as storefront_assets
-from image_assets.storefront.model import folder as sku_folder
 from image_assets.storefront.partitions import product_group
 from image_assets.stores import aws as aws_store
 from image_assets.stores.frames import FrameStore
 from image_assets.stores.s3 import ObjectStore
 from image_assets_tests.canary import SECRETS, SIGNATURE, Evidence, canary, environment
+from image_assets_tests.canary_systems import BUCKET, GROUPS, Systems
 from image_assets_tests.conftest import Aws
 from image_assets_tests.faults import error
 from image_assets_tests.vendors.webhook import closed_port
@@ -61,9 +57,6 @@ from image_assets_tests.vendors.webhook import closed_port
 GOOD, BROKEN, ABSENT = ImageRef(12345, 1), ImageRef(12346, 2), ImageRef(12347, 3)
 DEALS = (INVENTORY_KEY, PLAN_KEY, VARIANTS_KEY)
 STOREFRONT = tuple(asset.key for asset in storefront_assets.default_assets)
-BUCKET = "canary-bucket"
-# A product group for the command line, and one for Dagster; each has an Image_SKU of its own.
-GROUPS = {"CAN-1": "111111", "CAN-2": "222222"}
 MARKETPLACE = tuple(asset.key for asset in marketplace_assets.default_assets)
 
 
@@ -73,50 +66,6 @@ class DefectiveFrames(FrameStoreResource):
     def store(self, settings: Settings) -> FrameStore:
         """Raise what no typed error covers."""
         raise KeyError(settings.require("aws_secret_access_key"))
-
-
-@dataclass
-class Systems:
-    """Systems as they should be; without ``env``, the databases are dead."""
-
-    shopify: ShopifyServer
-    env: Mapping[str, str]
-    plytix: PlytixServer
-    gemini: GeminiServer
-    images: int = 0
-
-    def put_image(self, sku: str, picture: bytes) -> None:
-        """Put one more image of a SKU into S3."""
-        self.images += 1
-        key = f"{sku_folder('sorted-media/', sku)}{sku}-{self.images}a-1.jpg"
-        client = aws_store.make_client(load_settings(), "s3")
-        # Bytes after the picture's end make another content of it.
-        client.put_object(Bucket=BUCKET, Key=key, Body=picture + bytes([self.images]))
-
-    def refuse(self) -> None:
-        """Have the shop refuse the token."""
-        self.shopify.faults.inject("*", "http_401", times=1_000)
-
-    @contextmanager
-    def failing_media(self) -> Iterator[None]:
-        """Have the files that come now fail, in words that quote the address they were fetched from."""
-        known = {media.id for media in self.shopify.shop.files}
-
-        def fail(shop: Shop) -> None:
-            for media in shop.files:
-                if media.id not in known:
-                    said = f"Could not get {media.source} ({canary('aws_secret_access_key')})"
-                    media.status, media.bytes = "FAILED", b""
-                    media.errors = [{"code": "IMAGE_DOWNLOAD_FAILURE", "message": said, "details": None}]
-
-        self.shopify.faults.inject("nodes", "call", times=1_000, action=fail)
-        yield
-        self.shopify.faults.clear()
-
-    def quote_secrets(self, route: str, status: int) -> None:
-        """Have Plytix refuse requests, in words that quote credentials and the token of the last one."""
-        said = f"refused {canary('plytix_api_password')} {canary('plytix_outlet_api_key')}"
-        self.plytix.faults.inject(route, "status", times=1_000, status=status, msg=said)
 
 
 class Flows:
@@ -155,6 +104,29 @@ class Flows:
         )
         execute_run(InMemoryJob(subset), run, self.instance, raise_on_error=False)
         return run.run_id
+
+    def run_job(self, name: str, partition: str = "", ops: Mapping[str, Any] | None = None) -> str:
+        """Run a job without Dagster's own retries; returns the run id."""
+        job = build_definitions().resolve_job_def(name)
+        run = self.instance.create_run_for_job(
+            job,
+            tags={"dagster/partition": partition} if partition else {},
+            run_config={"execution": {"config": {"retries": {"disabled": {}}}}, "ops": ops or {}},
+        )
+        execute_run(InMemoryJob(job), run, self.instance, raise_on_error=False)
+        return run.run_id
+
+    def tick(self, sensor: str, *resources: str) -> None:
+        """Evaluate a sensor with the resources that it names, as the daemon does."""
+        found, definitions = default_resources(), build_definitions()
+        with dg.build_sensor_context(
+            instance=self.instance, definitions=definitions, resources={name: found[name] for name in resources}
+        ) as context:
+            try:
+                data = definitions.resolve_sensor_def(sensor).evaluate_tick(context)
+                self.evidence.ticks += f"{data!r}\n"
+            except Exception as failure:
+                self.evidence.ticks += "".join(traceback.format_exception(failure)) + f"{failure!r}\n"
 
     def denied(self) -> None:
         """S3 denies everything."""
@@ -266,7 +238,7 @@ class Flows:
         assert [demo.run.report.reasons["images_failed"] for demo in synced] == [1, 0]
         return StorefrontSection(synced[0], synced[1], gallery_cards(synced[1], self.folder / "page"))
 
-    def page(self, enhancement: EnhancementSection) -> None:
+    def page(self, enhancement: EnhancementSection, generation: GenerationSection) -> None:
         """The demo's report of a pass with failures whose messages name secrets."""
         settings = load_settings()
         store, layout = ObjectStore.from_settings(settings), layout_from(settings)
@@ -275,7 +247,7 @@ class Flows:
         demo.results = list(generate(store, layout, Requests.of([GOOD, BROKEN], "page"), ApplyOptions()))
         for result in demo.results:
             demo.requested.add(result.outcome)
-        others = OtherAreas(self.storefront_page(), self.marketplace_page(), enhancement)
+        others = OtherAreas(self.storefront_page(), self.marketplace_page(), enhancement, generation)
         page = write_report(self.folder / "page", store, layout, demo, DemoPass(), others)
         self.evidence.page = page.read_text("utf-8")
 
@@ -300,22 +272,15 @@ class Flows:
             systems.put_image(GROUPS["CAN-2"], self.photograph)
             systems.refuse()
             runs.append(self.materialize(*STOREFRONT, partition="CAN-2"))
-            runs.append(self.sync_job())
+            runs.append(self.run_job("storefront_sync"))
             systems.shopify.faults.clear()
             with systems.failing_media():
                 runs.append(self.materialize(*STOREFRONT, partition="CAN-2"))
-                runs.append(self.sync_job())
+                runs.append(self.run_job("storefront_sync"))
             runs.append(self.materialize(*STOREFRONT, partition="CAN-2"))
-            runs.append(self.sync_job())
+            runs.append(self.run_job("storefront_sync"))
         self.keep_signatures()
         return runs
-
-    def sync_job(self) -> str:
-        """Run the nightly job; returns the run id."""
-        job = build_definitions().resolve_job_def("storefront_sync")
-        run = self.instance.create_run_for_job(job)
-        execute_run(InMemoryJob(job), run, self.instance, raise_on_error=False)
-        return run.run_id
 
     def alerts(self, run_id: str) -> None:
         """The sensor for a failed run, on a webhook that refuses and on one that is down."""

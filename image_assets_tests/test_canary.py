@@ -20,64 +20,35 @@ from contextlib import redirect_stderr, redirect_stdout
 
 import dagster as dg
 import pytest
-import sqlalchemy as sa
 import stamina
 from dagster_shared.serdes import serialize_value
 
 from image_assets.redaction import MASK
-from image_assets.sandbox.gemini import Behaviour as GeminiBehaviour, GeminiServer
-from image_assets.sandbox.plytix import Behaviour, PlytixServer
 from image_assets.sandbox.postgres import EmbeddedPostgres
-from image_assets.sandbox.resources import NAV_ITEMS
-from image_assets.sandbox.sample_marketplace import AMAZON_HOST, GALLERY, PRODUCTS, amazon_image
-from image_assets.sandbox.shopify import ShopifyServer
-from image_assets.settings import load_settings, variable_name
+from image_assets.settings import load_settings
 from image_assets.stores import aws as aws_store
-from image_assets.stores.database import make_engine, migrate
 from image_assets_tests.canary import (
     SECRETS,
     Evidence,
-    canary,
     files_below,
     leaked,
-    password_of,
     recorded,
     value_of,
     variable_of,
 )
 from image_assets_tests.canary_enhancement import GRANTS, EnhancementFlows, granted
-from image_assets_tests.canary_flows import BROKEN, BUCKET, GOOD, GROUPS, Flows, Systems
+from image_assets_tests.canary_flows import BROKEN, GOOD, Flows
+from image_assets_tests.canary_generation import GenerationFlows
+from image_assets_tests.canary_systems import BUCKET, Systems, started, variables
 from image_assets_tests.conftest import Aws
 from image_assets_tests.vendors.webhook import serve_webhook
 
 
 @pytest.fixture(scope="module")
 def systems(postgres: EmbeddedPostgres) -> Iterator[Systems]:
-    """The databases, the shop, Plytix and Gemini, all with marked secrets."""
-    urls = {
-        variable_name(name): postgres.create_database(f"canary_{name}", password_of(name))
-        for name in ("database_url", "catalog_database_url")
-    }
-    migrate(urls["DATABASE_URL"])
-    engine = make_engine(urls["CATALOG_DATABASE_URL"])
-    with engine.begin() as connection:
-        NAV_ITEMS.create(connection)
-        for group, sku in GROUPS.items():
-            row = {"Web_Product_Group_ID": group, "No_": f"v{sku}", "Image_SKU": sku, "Title": group}
-            connection.execute(sa.insert(NAV_ITEMS), row)
-    engine.dispose()
-    behaviour = Behaviour(limits={10.0: 100_000}, auth_limit=1_000, mirrors={AMAZON_HOST: amazon_image})
-    with (
-        ShopifyServer() as server,
-        PlytixServer(behaviour, accounts=("plytix", "plytix_outlet")) as plytix,
-        GeminiServer(GeminiBehaviour(image_size=64)) as gemini,
-    ):
-        server.token = canary("shopify_access_token")
-        for alias in plytix.accounts:
-            plytix.seed(PRODUCTS, {GALLERY: "MediaGalleryAttribute"}, alias=alias)
-            plytix.set_credentials(alias, canary(f"{alias}_api_key"), canary(f"{alias}_api_password"))
-        gemini.api_key = canary("gemini_api_key")
-        yield Systems(server, urls, plytix, gemini)
+    """The databases and the vendors, all with marked secrets."""
+    with started(postgres) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -98,23 +69,7 @@ def evidence(
         webhook.statuses = [500]
         for name in SECRETS:
             patch.setenv(variable_of(name), value_of(name, webhook.url))
-        for variable, value in {
-            "IMAGE_ASSETS_ENV": "sandbox",
-            "IMAGE_ASSETS_STATE_DIR": str(state_dir),
-            "AWS_ENDPOINT_URL": aws_server.url,
-            "S3_BUCKET_NAME": BUCKET,
-            "REQUESTS_S3_BUCKET": BUCKET,
-            "MEDIA_S3_BUCKET": BUCKET,
-            "SHOPIFY_SHOP": "canary.myshopify.com",
-            "SHOPIFY_BASE_URL": systems.shopify.url,
-            "SHOPIFY_MEDIA_PATIENCE_S": "10",
-            "PLYTIX_BASE_URL": systems.plytix.url,
-            "PLYTIX_AUTH_URL": systems.plytix.auth_url,
-            "PLYTIX_PER_10_S": "100000",
-            "PLYTIX_PER_HOUR": "1000000",
-            "SQS_QUEUE_URL": f"{aws_server.url}/123456789012/canary-queue",
-            "COLUMNS": "250",
-        }.items():
+        for variable, value in variables(systems, aws_server.url, state_dir).items():
             patch.setenv(variable, value)
         patch.setattr(aws_store, "MAX_ATTEMPTS", 1)
         with recorded() as recorder, redirect_stdout(out), redirect_stderr(err):
@@ -134,7 +89,9 @@ def evidence(
             enhancement = EnhancementFlows(flows)
             runs += enhancement.run()
             found.signatures.update(systems.plytix.tokens)
-            flows.page(enhancement.section())
+            generation = GenerationFlows(flows)
+            runs += generation.run()
+            flows.page(enhancement.section(), generation.section())
             logging.getLogger("anybody").debug("settings: %s %r", settings, settings.model_dump())
         for run_id in runs:
             found.events += "\n".join(serialize_value(entry) for entry in instance.all_logs(run_id))
@@ -153,8 +110,8 @@ def evidence(
 def test_the_secret_settings_are_found_by_their_type() -> None:
     assert set(SECRETS) >= {
         "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "database_url", "catalog_database_url",
-        "shopify_access_token", "plytix_api_key", "plytix_api_password", "gemini_api_key", "api_tokens",
-        "alert_webhook_url",
+        "shopify_access_token", "plytix_api_key", "plytix_api_password", "gemini_api_key", "openai_api_key",
+        "stability_api_key", "api_tokens", "alert_webhook_url",
     }  # fmt: skip
 
 
@@ -207,6 +164,22 @@ def test_every_flow_went_wrong_as_it_should(evidence: Evidence) -> None:
         "enhancement process, wrong key": 2,
         "enhancement process, denied": 1,
         "doctor, key refused": 1,
+        "generation status, dead database": 2,
+        "generation run --json, dead database": 2,
+        "generation enqueue stable_diffusion": 0,
+        "generation enqueue dall_e": 0,
+        "generation enqueue, no provider": 2,
+        "generation run, wrong keys": 2,
+        "doctor, wrong keys": 1,
+        "generation pause": 0,
+        "generation status": 0,
+        "generation status --json": 0,
+        "generation run, refused": 1,
+        "generation run --json, failed": 1,
+        "generation run": 0,
+        "generation status, some failed": 0,
+        "generation resume": 0,
+        "generation resume --json": 0,
     }
     # Deals, then the storefront: dead databases, a refused token (assets, job), a failed file (assets, job), success.
     assert evidence.runs[:11] == [True, False, False, False, False, False, False, True, True, True, True]
@@ -214,7 +187,9 @@ def test_every_flow_went_wrong_as_it_should(evidence: Evidence) -> None:
     assert evidence.runs[11:14] == [False, True, True]
     # The enhancement: a dead database; the relay without and with a queue; a key that is refused; products that are,
     # and success, each after the job that redrives.
-    assert evidence.runs[14:] == [False, False, True, False, True, True, True, True]
+    assert evidence.runs[14:22] == [False, False, True, False, True, True, True, True]
+    # The generation: keys that are refused; a product that is, and one whose image is made.
+    assert evidence.runs[22:] == [False, True]
     assert len(evidence.errors) == 2
     assert "HTTP 500" in evidence.errors[0]
     assert "no answer" in evidence.errors[1]
@@ -239,14 +214,28 @@ def test_the_web_application_answered_as_it_should(evidence: Evidence) -> None:
         "health, dead database": 503,
         "post, dead database": 503,
         "products, dead database": 503,
+        "generator, no provider": 422,
+        "generator, key refused": 503,
+        "generated, sign-in": 303,
     }
     assert {name: status for name, status in evidence.statuses.items() if status != 200} == wrong
     assert {name for name, status in evidence.statuses.items() if status == 200} == {
         *("post", "repeat", "health", "document", "product", "product, failed", "products", "reject", "page"),
         *("page without scripts", "queue", "queue, rejected", "failed product", "history", "report"),
+        *("generator", "generator, refused", "generator, refused again", "generated page", "generated product"),
+        *("generated, reject", "generated product, refused", "generated queue", "generated page without scripts"),
+        "generated history",
     }
+    for name in ("generator", "generator, refused", "generator, refused again"):
+        assert ('"failed":1,' in evidence.answers[name]) is ("refused" in name)
     for name in ("post", "repeat", "product, failed", "products", "report"):
         assert "a raw image" in evidence.answers[name]  # in place of an address: its client has it back
+
+
+# What makers of images said of keys and pictures.
+WRONG_KEY = f"OpenAI (gpt-image-2.5-flare): Incorrect API key provided: {MASK} (HTTP 401)"
+OPENAI_REFUSED = f"OpenAI (gpt-image-2.5-flare): {MASK} is not to draw this"
+STABILITY_REFUSED = f"Stability (core): {MASK} is not to draw this"
 
 
 @pytest.mark.parametrize(
@@ -255,98 +244,79 @@ def test_the_web_application_answered_as_it_should(evidence: Evidence) -> None:
         (
             "out",
             [
-                "BATCH PROCESSING SUMMARY",
-                '"failures": [',
-                "FAILED",
-                "images_failed",
-                "Could not get http",
-                "Gemini today (UTC)",
-                f"{MASK} may not do this (HTTP 400)",
-                MASK,
+                *("BATCH PROCESSING SUMMARY", '"failures": [', "FAILED", "images_failed", "Could not get http"),
+                *("Gemini today (UTC)", f"{MASK} may not do this (HTTP 400)", f"): {WRONG_KEY}"),
+                *(f"paused: {MASK} may not draw", f"{OPENAI_REFUSED} (HTTP 500)", f"{STABILITY_REFUSED} (HTTP 500)"),
             ],
         ),
         (
             "err",
             [
-                "access denied",
-                "not_an_image",
-                "can't be reached",
-                "The catalog database can't be read",
-                "Shopify refused the access token",
-                "Could not get http",
-                f"refused {MASK} {MASK}",
-                f"{MASK} may not do this (HTTP 400)",
-                "Check GEMINI_API_KEY",
-                "API_TOKENS: Value error",
-                "queue: ",
-                MASK,
+                *("access denied", "not_an_image", "can't be reached", "The catalog database can't be read"),
+                *("Shopify refused the access token", "Could not get http", f"refused {MASK} {MASK}"),
+                *(f"{MASK} may not do this (HTTP 400)", "Check GEMINI_API_KEY", "API_TOKENS: Value error", "queue: "),
+                *(f"provider of the name '{MASK}'", f"has '{MASK}', which is no cron expression"),
+                *(WRONG_KEY, f"{OPENAI_REFUSED} (HTTP 400)", f"key provided: {MASK} (HTTP 403)"),
+                f"{STABILITY_REFUSED} (HTTP 400)",
             ],
         ),
         (
             "logs",
             [
-                "Calculating signature",
-                "AWS4-HMAC-SHA256",
-                "HTTP Request: POST",
-                "attempt 4 follows",
-                "KeyError",
-                f"RuntimeError: {MASK} {MASK} http",
-                "ReadOnlySqlTransaction",
-                '"POST /sign-in" 403',
-                f"{MASK} may not do this (HTTP 403)",
-                MASK,
+                *("Calculating signature", "AWS4-HMAC-SHA256", "HTTP Request: POST", "attempt 4 follows", "KeyError"),
+                *(f"RuntimeError: {MASK} {MASK} http", "ReadOnlySqlTransaction", '"POST /sign-in" 403'),
+                *(f"{MASK} may not do this (HTTP 403)", f"{OPENAI_REFUSED} (HTTP 500).); attempt 5 follows"),
+                f"{STABILITY_REFUSED} (HTTP 500).); attempt 5 follows",
             ],
         ),
         (
             "events",
             [
-                "access denied",
-                "SlowDown",
-                "KeyError",
-                "not_an_image",
-                "The catalog database can't be read",
-                "Shopify refused the access token",
-                "Could not get http",
-                f"{MASK} may not do this (HTTP 400)",
-                f"{MASK} may not do this (HTTP 403)",
-                "/raw/S3.jpg",
-                MASK,
+                *("access denied", "SlowDown", "KeyError", "not_an_image", "The catalog database can't be read"),
+                *("Shopify refused the access token", "Could not get http", f"{MASK} may not do this (HTTP 400)"),
+                *(f"{MASK} may not do this (HTTP 403)", "/raw/S3.jpg", WRONG_KEY, f"{STABILITY_REFUSED} (HTTP 400)"),
+                f"{MASK} may not draw",
             ],
         ),
         (
             "instance_files",
-            ["access denied", "KeyError", "Could not get http", f"{MASK} may not do this", "/raw/S3.jpg"],
+            [
+                *("access denied", "KeyError", "Could not get http", f"{MASK} may not do this", "/raw/S3.jpg"),
+                *(WRONG_KEY, f"{STABILITY_REFUSED} (HTTP 400)"),
+            ],
         ),
         (
             "state_files",
             [
-                "not_an_image",
-                "frame_id",
-                "storefront/media_plan",
-                "Could not get http",
-                "S3 URL: s3://",
-                f"{MASK} may not do this",
-                "/raw/S3.jpg",
+                *("not_an_image", "frame_id", "storefront/media_plan", "Could not get http", "S3 URL: s3://"),
+                *(f"{MASK} may not do this", "/raw/S3.jpg", WRONG_KEY, f"{OPENAI_REFUSED} (HTTP 500)"),
+                f"{STABILITY_REFUSED} (HTTP 500)",
             ],
         ),
         ("plan", ['"uploads": [', "111111-1a-", "amazon_01_MAIN_61mcaMAINaL.jpg", f"refused {MASK} {MASK}"]),
         (
             "page",
             [
-                "not_an_image",
-                "12346/2",
-                "images/storefront/111111-1a-",
-                f"refused {MASK} {MASK}",
-                "images/enhancement/enhanced-1-",
-                f"{MASK} may not do this (HTTP 400)",
-                "Input should be a number",
+                *("not_an_image", "12346/2", "images/storefront/111111-1a-", f"refused {MASK} {MASK}"),
+                *("images/enhancement/enhanced-1-", f"{MASK} may not do this (HTTP 400)", "Input should be a number"),
+                *("images/generation/2.jpg", f"{OPENAI_REFUSED} (HTTP 400)", f"{STABILITY_REFUSED} (HTTP 400)"),
             ],
         ),
-        ("ticks", ["The queue can't be asked", "can't be reached"]),
-        ("rows", [f"{MASK} may not do this (HTTP 400)", "HTTP 403. Give an address", "'importer'", "Blurred"]),
+        ("ticks", ["The queue can't be asked", "can't be reached", "default_image_generation_schedule"]),
+        (
+            "rows",
+            [
+                *(f"{MASK} may not do this (HTTP 400)", "HTTP 403. Give an address", "'importer'", "Blurred"),
+                *(WRONG_KEY, f"{OPENAI_REFUSED} (HTTP 500)", f"{STABILITY_REFUSED} (HTTP 500)", f"{MASK} may not draw"),
+            ],
+        ),
         (
             "web",
-            ["set-cookie", "<title>", '"openapi":', "degraded", f"{MASK} may not do this", "Input should be a number"],
+            [
+                *("set-cookie", "<title>", '"openapi":', "degraded", f"{MASK} may not do this"),
+                *("Input should be a number", f"provider of the name '{MASK}'", f"{OPENAI_REFUSED} (HTTP 400)"),
+                f"{OPENAI_REFUSED} (HTTP 403)",
+            ],
         ),
     ],
 )
@@ -372,7 +342,7 @@ def test_no_secret_is_in_the_errors_a_daemon_would_store(evidence: Evidence) -> 
 
 
 def test_the_logs_of_the_libraries_that_handle_secrets_were_recorded(evidence: Evidence) -> None:
-    assert evidence.loggers >= {"botocore", "urllib3", "httpx2", "image_assets"}
+    assert evidence.loggers >= {"botocore", "urllib3", "httpx2", "openai", "image_assets"}
 
 
 # What carries raw images' addresses, or sentences about them, to others than who posted them.
@@ -387,8 +357,8 @@ def test_what_grants_access_to_a_raw_image_stays_between_its_client_and_the_data
 
 
 def test_session_cookies_hold_no_token_and_are_not_logged(evidence: Evidence) -> None:
-    assert len(evidence.cookies) == 1
-    assert "reviewer" in str(evidence.cookies.values())
+    assert len(evidence.cookies) == 2
+    assert all("reviewer" in content for content in evidence.cookies.values())
     assert leaked(str(evidence.cookies)) == []
     # The test's own client logs all it receives, and is no part of the application.
     ours = ("{'name': 'image_assets", "{'name': 'uvicorn")

@@ -28,11 +28,18 @@ from image_assets_tests.canary import (
     value_of,
 )
 from image_assets_tests.canary_enhancement import GRANTS, Site, address_of, granted, without
+from image_assets_tests.canary_generation import other_key
 
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_the_search_finds_every_secret_that_is_not_masked(name: str) -> None:
     assert leaked(f"before {value_of(name, 'http://host')} after") == [name]
+
+
+@pytest.mark.parametrize("name", ["openai_api_key", "stability_api_key"])
+def test_the_search_finds_a_key_that_only_one_flow_has(name: str) -> None:
+    assert leaked(f"before {other_key(name)} after") == [name]
+    assert canary(name) not in other_key(name)  # nothing masks it but what knows it by itself
 
 
 def test_the_search_finds_a_presigned_address_that_is_not_masked() -> None:
