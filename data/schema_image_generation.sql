@@ -349,7 +349,8 @@ CREATE TABLE image_generation_history (
     queue_id UUID NOT NULL, 
     product_id BIGINT NOT NULL, 
     CONSTRAINT pk_image_generation_history PRIMARY KEY (id)
-);
+)
+ WITH (autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 20000);
 
 CREATE INDEX ix_image_generation_history_product_id_id ON image_generation_history (product_id, id);
 
@@ -579,7 +580,8 @@ CREATE VIEW image_generation_dashboard AS
         SELECT p.*, i.pending_count, i.processing_count, i.completed_count, i.failed_count, i.retry_count,
                l.seconds AS avg_processing_time_seconds, a.processed AS last_hour_processed,
                a.completed AS last_hour_completed, s.last_run, s.next_run,
-               CASE WHEN p.pending_generation + p.currently_processing = 0 THEN 'All images generated!'
+               CASE WHEN p.products_without_images = 0 THEN 'All images generated!'
+                    WHEN p.pending_generation + p.currently_processing = 0 THEN 'Nothing is waiting.'
                     WHEN a.completed > 0 THEN format('Estimated completion: %s minutes',
                         round((p.pending_generation + p.currently_processing) * 60.0 / a.completed, 2))
                     ELSE 'Calculating...' END AS estimated_completion,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -70,9 +71,9 @@ def test_the_file_makes_what_the_migrations_make_and_setup_goes_on_from_there(
         engine.dispose()
 
 
-def rows(engine: sa.Engine, query: str) -> list[sa.Row[tuple[object, ...]]]:
+def rows(engine: sa.Engine, query: str) -> list[tuple[Any, ...]]:
     with engine.connect() as connection:
-        return list(connection.execute(sa.text(query)))
+        return [tuple(row) for row in connection.execute(sa.text(query))]
 
 
 def test_whoever_is_not_the_owner_sees_no_row_by_table_or_view(postgres: EmbeddedPostgres) -> None:

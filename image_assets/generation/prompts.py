@@ -13,7 +13,7 @@ import hashlib
 import string
 import unicodedata
 from collections.abc import Mapping
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -143,14 +143,10 @@ class PromptBook(_Part):
         return next((showing.text for showing in self.showings if _is_for(showing.plant_parts, part)), "")
 
 
+# Few texts, for many products.
+@lru_cache(maxsize=4096)
 def _is_for(words: tuple[str, ...], text: str) -> bool:
-    return not words or any(word in text for word in _folded(words))
-
-
-# The same few of a book for every product.
-@cache
-def _folded(words: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(word.casefold() for word in words)
+    return not words or any(word.casefold() in text for word in words)
 
 
 @cache
@@ -175,7 +171,9 @@ def _fields(product: Attributes, preset: Preset, showing: str) -> dict[str, str]
 
 def _plain(text: str, longest: int) -> str:
     """One line without quotes and control characters, cut at a word."""
-    if not text.isprintable():  # few texts, and looking at each letter takes long
+    if not text:
+        return ""
+    if not text.isprintable():  # few are not, and looking at each letter takes long
         text = "".join(" " if unicodedata.category(letter)[0] == "C" else letter for letter in text)
     line = " ".join(text.replace('"', "'").split())
     if len(line) <= longest:

@@ -23,8 +23,8 @@ from image_assets.generation.tables import history, queue, uses_products as prod
 from image_assets.stores.database import connected
 from image_assets.stores.leases import Backoff, LeaseQueue
 
-# An item of a worker that died is taken over after so long.
-LEASE_S = 60.0
+# An item of a worker that died is taken over after so long, and what the next claim takes to come: within a minute.
+LEASE_S = 45.0
 # After a failed attempt 15 to 30 s, then 30 to 60 s.
 BACKOFF = Backoff(base_s=30.0, cap_s=600.0, floor=0.5)
 # Products put in by one statement.

@@ -74,6 +74,10 @@ def test_the_dashboard_counts_every_product_once(press: Press) -> None:
     assert {name: row[name] for name in expected} == expected
     assert float(row["completion_percentage"]) == 40.0
     assert row["estimated_completion"] == "Estimated completion: 120.00 minutes"
+    cancel(press.engine)
+    assert press.rows(sa.text("SELECT estimated_completion FROM image_generation_dashboard")) == [
+        {"estimated_completion": "Nothing is waiting."}
+    ]
 
 
 def spent(press: Press, provider: str = SD) -> tuple[Decimal, int]:
