@@ -86,6 +86,7 @@ def weather(world: World, storm: Storm, opened: ExitStack) -> Aftermath:
     stability, openai = world.stability.faults, world.openai.faults
     stability.rate(storm.faults, of=FAULTS, seed=_LUCK[0], on="image", retry_after_s=RETRY_AFTER_S)
     openai.rate(storm.faults, of=FAULTS, seed=_LUCK[1], on="generate", retry_after_s=RETRY_AFTER_S)
+    world.stability.behaviour.latency_s = world.openai.behaviour.latency_s = storm.latency_s
     found.started_at = time.monotonic()
     found.crew.keep_going()
     kills = sorted(found.crew.dice.uniform(*storm.spread) for _ in range(storm.kills))

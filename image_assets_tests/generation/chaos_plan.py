@@ -48,6 +48,7 @@ class Storm:
         hasty: whether the area's and the clients' waits before they try again are left out.
         doomed: products of each of `DOOMS`.
         faults: share of the providers' calls that are refused or cut off.
+        latency_s: seconds that a picture takes at least: a death or the restart should come while many are asked for.
         processes: run workers at a time.
         threads: items that each of them works on at a time.
         kills: how many of them are killed; each while it holds items.
@@ -64,6 +65,7 @@ class Storm:
     hasty: bool
     doomed: int = 1
     faults: float = 0.10
+    latency_s: float = 0.1
     processes: int = 2
     threads: int = 4
     kills: int = 2

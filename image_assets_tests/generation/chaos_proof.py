@@ -244,7 +244,7 @@ def figures(it: Evidence) -> dict[str, str]:
         "held by those": f"{held} items, claimed again after {waits[len(waits) // 2]:.1f} s (median), "
         f"{waits[-1]:.1f} s at most",
         "database": f"stopped once, away for {down_s:.1f} s",
-        "leases": f"{it.actions['claimed']:,} taken, {it.actions['lost']} of them from the dead; "
+        "leases": f"{it.actions['claimed']:,} taken, {it.actions['lost']} of them that had run out; "
         f"{it.actions['retry']} attempts retried, {it.actions['released']} given back",
         "calls of vendors": f"{len(calls):,}, of them failed {bad.total()} ({bad.total() / len(calls):.1%}): "
         + ", ".join(f"{number} {status or 'cut off'}" for status, number in sorted(bad.items())),

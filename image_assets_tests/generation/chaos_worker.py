@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import random
 import signal
 import sys
 import time
@@ -66,10 +67,11 @@ def work(job: Mapping[str, Any]) -> None:
             with open_workplace(settings, provider, engine=engine, **options) as place:
                 run_due(place)
         return
-    places = {provider: _Place(settings, provider, engine, options) for provider in job["providers"]}
+    places = [_Place(settings, provider, engine, options) for provider in job["providers"]]
     while True:
+        random.shuffle(places)  # else all processes would come to each provider at the same time
         try:
-            if not sum([place.turn() for place in places.values()]):
+            if not sum([place.turn() for place in places]):
                 with connected(engine) as connection:
                     if not connection.execute(_OPEN).scalar_one():
                         return

@@ -17,7 +17,7 @@ from image_assets_tests.generation.chaos_plan import OPENAI, PLACEHOLDER, STABIL
 from image_assets_tests.generation.chaos_proof import PROMISES, Evidence, figures
 
 SIDE = 64
-STORM = Storm(products={STABILITY: 50, OPENAI: 50, PLACEHOLDER: 20}, lease_s=3.0, hasty=True)
+STORM = Storm(products={STABILITY: 54, OPENAI: 54, PLACEHOLDER: 12}, lease_s=4.0, hasty=True)
 
 
 @pytest.fixture(scope="module")
@@ -43,4 +43,4 @@ def test_a_storm_breaks_no_promise(evidence: Evidence, promise: str) -> None:
 
 
 def test_a_storm_comes_to_figures(evidence: Evidence) -> None:
-    assert figures(evidence)["items"] == "120 (50 stable_diffusion, 50 dall_e, 20 placeholder)"
+    assert figures(evidence)["items"] == "120 (54 stable_diffusion, 54 dall_e, 12 placeholder)"
