@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -244,35 +245,36 @@ def status(json: JsonOption = False) -> None:
 _STATES = ("pending", "processing", "retry", "completed", "failed", "cancelled")
 
 
+def _dollars(value: Decimal | None) -> str:
+    return "" if value is None else f"${value:,.2f}"
+
+
 def _print_status(found: AreaStatus) -> None:
     row: dict[str, Any] = found.dashboard
     out.print(
         f"{row['products_with_images']:,} of {row['total_products']:,} products have an image "
         f"({row['completion_percentage']} %). {row['estimated_completion']}"
     )
-    table = make_table("provider", *_STATES, "due", "today (UTC)", "of", "")
-    for provider in found.providers:
-        budget = provider["daily_budget_usd"]
-        table.add_row(
-            provider["provider"],
-            *(f"{provider[state]:,}" for state in _STATES),
-            f"{found.due.get(provider['provider'], 0):,}",
-            f"${provider['spent_today_usd']:,.2f}",
-            "" if budget is None else f"${budget:,.2f}",
-            "" if provider["is_active"] else f"paused: {redact(provider['paused_reason'] or 'no reason given')}",
-        )
+    # A column for each provider: with one for each state it would be too wide for a terminal.
+    table = make_table("", *(provider["provider"] for provider in found.providers))
+    for state in _STATES:
+        table.add_row(state, *(f"{provider[state]:,}" for provider in found.providers))
+    table.add_row("due", *(f"{found.due.get(provider['provider'], 0):,}" for provider in found.providers))
+    table.add_row("cost today (UTC)", *(_dollars(provider["spent_today_usd"]) for provider in found.providers))
+    table.add_row("budget of a day", *(_dollars(provider["daily_budget_usd"]) for provider in found.providers))
     out.print(table, soft_wrap=False)
+    for provider in found.providers:
+        if not provider["is_active"]:
+            out.print(f"{provider['provider']} is paused: {redact(provider['paused_reason'] or 'no reason given')}")
     if found.outcomes:
-        table = make_table("style", "wording", "images", "approved", "rejected", "approval", "failed calls", "cost")
+        table = make_table("style", "wording", "images", "approved", "rejected", "failed calls", "cost")
+        table.columns[0].overflow = "fold"
         for outcome in found.outcomes:
-            rate = outcome["approval_rate"]
             table.add_row(
                 outcome["style_preset"],
                 outcome["prompt_variant"],
-                *(f"{outcome[name]:,}" for name in ("images", "approved", "rejected")),
-                "" if rate is None else f"{rate:.0%}",
-                f"{outcome['failed_calls']:,}",
-                f"${outcome['cost_usd']:,.2f}",
+                *(f"{outcome[name]:,}" for name in ("images", "approved", "rejected", "failed_calls")),
+                _dollars(outcome["cost_usd"]),
             )
         out.print(table, soft_wrap=False)
     for reason, count in found.failures.items():

@@ -112,7 +112,7 @@ def test_a_provider_is_paused_resumed_and_its_items_changed_by_hand(run: Run, pr
     left = run("run")
     assert (left.code, left.out) == (0, "0 images made, 0 attempts failed.\n")
     assert "placeholder is paused: `image-assets generation resume placeholder`" in left.err
-    assert "paused: closed" in run("status").out
+    assert "placeholder is paused: closed\n" in run("status").out
     assert run("resume", "placeholder").out == "placeholder goes on; 0 items that had to wait for it are due.\n"
     assert run("reprioritise", "10", "--product-ids", two).out == "1 item now of priority 10.\n"
     assert run("cancel", "--product-ids", one).out == "1 item cancelled.\n"
@@ -131,6 +131,9 @@ def test_the_status_counts_products_items_and_wordings(run: Run, press: Press) -
     shown = run("status").out
     assert "1 of 3 products have an image (33.33 %)." in shown
     assert "product_photography" in shown
+    assert "\N{HORIZONTAL ELLIPSIS}" not in shown
+    pending = next(line.split() for line in shown.splitlines() if line.startswith("pending"))
+    assert pending == ["pending", "0", "0", "2", "0"]
 
 
 def test_setup_seeds_and_queues_all_products_without_an_image(cli: Cli, press: Press) -> None:

@@ -169,7 +169,9 @@ def test_setup_says_what_it_prepared(
         result = cli("setup")
         assert result.code == 0
         assert result.out == (
-            f"database: at revision {head_revision()}.\nqueue: {queue} and its dead-letter queue are ready.\n"
+            f"database: at revision {head_revision()}.\n"
+            "generation: schedule and providers are there.\n"
+            f"queue: {queue} and its dead-letter queue are ready.\n"
         )
 
 
@@ -189,7 +191,7 @@ def test_doctor_is_exit_code_0_when_nothing_is_broken(cli: Cli) -> None:
     assert result.code == 0
     assert [line.split()[0] for line in result.out.splitlines()[1:]] == [
         "environment", "state", "variant", "renderer", "deal", "request", "product", "catalog", "shop", "plytix",
-        "enhanced", "gemini", "product", "frames", "queue", "database", "alerts",
+        "enhanced", "gemini", "generated", "image", "product", "frames", "queue", "database", "alerts",
     ]  # fmt: skip
     assert "FAILED" not in result.out
 

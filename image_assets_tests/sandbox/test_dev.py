@@ -77,6 +77,7 @@ ASSETS = {
     "storefront": {"sku_images", "media_plan", "shopify_media", "missing_images"},
     "marketplace": {"image_references", "plytix_assets", "plytix_asset_links"},
     "enhancement": {"requests", "prompts", "enhanced_images"},
+    "generation": {"queue", "generated_images", "dashboard"},
 }
 LAUNCH = """mutation($p: LaunchBackfillParams!) {
     launchPartitionBackfill(backfillParams: $p) {... on LaunchBackfillSuccess {backfillId}}}"""
@@ -120,6 +121,7 @@ def test_dev_loads_every_asset_runs_them_under_the_daemon_and_stops_on_sigterm(d
     launched = [
         materialize(dev, "deals", "73", "image_inventory", "missing_variants", "image_variants"),
         materialize(dev, "storefront", "GID-100002", *ASSETS["storefront"]),
+        materialize(dev, "generation", "placeholder", "queue", "generated_images"),
     ]
     deadline = time.monotonic() + PATIENCE_S
     found: dict[str, list[str]] = {backfill: [] for backfill in launched}
