@@ -130,7 +130,7 @@ def _be(job: Mapping[str, Any]) -> None:
     try:
         work(job)
         code = 0
-    except Exception:
+    except Exception:  # told by the exit code and the log: a traceback would go to nobody
         _log.exception("A process ends")
     finally:
         os._exit(code)
