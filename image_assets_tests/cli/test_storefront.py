@@ -360,8 +360,10 @@ def test_a_dead_database_is_exit_code_2_and_a_sentence_that_names_its_variable(
     assert result.out == ""
 
 
-def test_a_database_that_was_never_set_up_names_the_command(cli: Cli, stocked: Storefront, engine: sa.Engine) -> None:
-    tables.products.drop(engine)
+def test_a_database_that_was_never_set_up_names_the_command(
+    cli: Cli, stocked: Storefront, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
     result = cli("storefront", "sync", "--all")
     assert result.code == 2
     assert_ends(result.err, r"error: The database of DATABASE_URL lacks .*\.", r"Run `image-assets setup`\.")

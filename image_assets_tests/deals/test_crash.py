@@ -7,10 +7,7 @@ it again completes exactly what is left. No request is counted by the process it
 from __future__ import annotations
 
 import io
-import os
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -18,18 +15,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from image_assets.deals import process_csv_batch
 from image_assets.deals.model import ImageRef, Layout
 from image_assets_tests.conftest import Aws, Bucket
 from image_assets_tests.faults import delay
+from image_assets_tests.processes import Child, started
 
 WORKERS = 4
-PROGRAM = f"""
-import sys
-from image_assets.deals import process_csv_batch
-
-result = process_csv_batch(sys.argv[1], max_workers={WORKERS})
-print(result["total_processed"], result["successful_count"], result["skipped_count"], result["failed_count"])
-"""
 REFS = [ImageRef(deal, image) for deal in (7, 12, 123) for image in range(1, 5)]
 
 
@@ -43,22 +35,31 @@ def images(bucket: Bucket, photograph: bytes, tmp_path: Path) -> Path:
     return file
 
 
-def start(file: Path) -> subprocess.Popen[str]:
+def batch(file: str) -> None:
+    """What the process does, and prints."""
+    result = process_csv_batch(file, max_workers=WORKERS)
+    print(result["total_processed"], result["successful_count"], result["skipped_count"], result["failed_count"])  # noqa: T201
+
+
+def start(file: Path) -> Child:
     """Start the batch in a process of its own, with the environment of the test."""
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(file)], stdout=subprocess.PIPE, text=True, env=os.environ
-    )
+    return started(batch, str(file), output=file.with_suffix(".log"))
 
 
-def kill_at(process: subprocess.Popen[str], aws: Aws, puts: int) -> None:
+def kill_at(process: Child, aws: Aws, puts: int) -> None:
     """Kill the process once the server has seen so many PUTs."""
     while aws.faults.count("PUT") < puts:
-        assert process.poll() is None, "the batch ended before it could be killed"
+        assert process.exit_code is None, "the batch ended before it could be killed"
         time.sleep(0.005)
     process.kill()
-    process.communicate()
-    assert process.returncode == -9
+    assert process.wait() == -9
     settle(aws)
+
+
+def said(process: Child) -> list[int]:
+    """The numbers that a process has printed which came to its end."""
+    assert process.wait() == 0, process.output
+    return [int(number) for number in process.output.split()]
 
 
 def settle(aws: Aws) -> None:
@@ -95,10 +96,7 @@ def test_a_killed_batch_run_again_does_exactly_the_rest(
     assert 0 < len(complete) < len(REFS)
 
     aws.faults.clear()
-    again = start(images)
-    output, _ = again.communicate()
-    assert again.returncode == 0
-    assert list(map(int, output.split())) == [len(REFS), len(REFS) - len(complete), len(complete), 0]
+    assert said(start(images)) == [len(REFS), len(REFS) - len(complete), len(complete), 0]
     second = Counter({path: n for (method, path), n in aws.faults.requests.items() if method == "PUT"})
     assert sum(second.values()) == expected - written
     # No image that was complete was even downloaded again, and nothing that existed was put again.
@@ -121,10 +119,7 @@ def test_a_batch_killed_again_and_again_ends_complete(
         kill_at(start(images), aws, puts=draw.randint(1, 50))
         puts += aws.faults.count("PUT")
     aws.faults.clear()
-    last = start(images)
-    output, _ = last.communicate()
-    assert last.returncode == 0
-    processed, _, _, failed = map(int, output.split())
+    processed, _, _, failed = said(start(images))
     assert (processed, failed) == (len(REFS), 0)
     puts += aws.faults.count("PUT")
     # A PUT may be in doubt for each worker of each killed run.

@@ -7,46 +7,54 @@ it, or after it; then it is run again, with what the ledger says, or without.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from image_assets.errors import TransientError
-from image_assets.sandbox.plytix.state import Account
-from image_assets_tests.marketplace.conftest import Market, assert_right, empty, mapping_of, record
-from image_assets_tests.marketplace.test_faults import DUPLICATES, LINK, PATCH, READ, UPLOAD
-
-RECORDS = [record("A", "a1", "both", "a3"), record("B", "b1", "both")]
-MAPPING = mapping_of(*RECORDS)
-PROGRAM = """
-import sys
 from image_assets.marketplace.mapping import parse_mapping
 from image_assets.marketplace.service import sync
 from image_assets.marketplace.workplace import open_workplace
+from image_assets.sandbox.plytix.state import Account
 from image_assets.settings import load_settings
-with open_workplace(load_settings()) as work:
-    sync(work, parse_mapping(sys.stdin.buffer.read(), "m1"), source="m1.json", skip_existing="skip" in sys.argv)
-"""
+from image_assets_tests.marketplace.conftest import Market, assert_right, empty, mapping_of, record
+from image_assets_tests.marketplace.test_faults import DUPLICATES, LINK, PATCH, READ, UPLOAD
+from image_assets_tests.processes import Child
+
+RECORDS = [record("A", "a1", "both", "a3"), record("B", "b1", "both")]
+MAPPING = mapping_of(*RECORDS)
 
 
-def run_killed_at(market: Market, route: str, when: str, after: int = 0, *arguments: str) -> None:
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """What the processes write."""
+    return tmp_path / "process.log"
+
+
+def sync_once(mapping: bytes, *, skip_existing: bool) -> None:
+    """What the process does."""
+    with open_workplace(load_settings()) as work:
+        sync(work, parse_mapping(mapping, "m1"), source="m1.json", skip_existing=skip_existing)
+
+
+def run_killed_at(
+    market: Market, log: Path, route: str, when: str, after: int = 0, *, skip_existing: bool = False
+) -> None:
     """Sync, and die at a request; one that was not carried out by then never is."""
-    command = [sys.executable, "-c", PROGRAM, *arguments]
-    process = subprocess.Popen(command, env=os.environ, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    mapping = json.dumps({"matched": RECORDS}).encode()
+    process = Child(partial(sync_once, mapping, skip_existing=skip_existing), output=log)
 
     def kill(_: Account) -> None:
         process.kill()
-        process.wait()
         if when == "before":
             raise ConnectionError("nobody is there")
 
     market.plytix.faults.inject(route, "call", action=kill, when=when, after=after)
-    _, errors = process.communicate(json.dumps({"matched": RECORDS}).encode(), timeout=60)
-    assert process.returncode == -9, errors.decode()
+    process.start()
+    assert process.wait() == -9, process.output
     settle(market)
 
 
@@ -84,43 +92,43 @@ STEPS: dict[str, tuple[Callable[[Market], None], str, int]] = {
 
 @pytest.mark.parametrize("when", MOMENTS)
 @pytest.mark.parametrize("step", STEPS)
-def test_a_process_killed_at_a_write_leaves_nothing_double(market: Market, step: str, when: str) -> None:
+def test_a_process_killed_at_a_write_leaves_nothing_double(market: Market, log: Path, step: str, when: str) -> None:
     prepare, route, after = STEPS[step]
     prepare(market)
-    run_killed_at(market, route, when, after)
+    run_killed_at(market, log, route, when, after)
     assert market.sync(MAPPING).outcomes.failures == []
     assert_right(market, MAPPING)
 
 
-def test_a_process_killed_between_two_writes_leaves_nothing_double(market: Market) -> None:
+def test_a_process_killed_between_two_writes_leaves_nothing_double(market: Market, log: Path) -> None:
     prepare_a_new_order(market)
-    run_killed_at(market, READ, "before")
+    run_killed_at(market, log, READ, "before")
     assert market.sync(MAPPING).outcomes.failures == []
     assert_right(market, MAPPING)
 
 
 @pytest.mark.parametrize("keys", DUPLICATES[1:])
 def test_an_upload_whose_process_was_killed_is_found_whatever_plytix_takes_for_a_duplicate(
-    market: Market, keys: tuple[str, ...]
+    market: Market, log: Path, keys: tuple[str, ...]
 ) -> None:
     prepare_nothing(market)
     market.plytix.behaviour.duplicate_keys = keys
-    run_killed_at(market, UPLOAD, "after", 1)
+    run_killed_at(market, log, UPLOAD, "after", 1)
     assert market.sync(MAPPING).outcomes.failures == []
     assert_right(market, MAPPING)
 
 
-def test_a_process_killed_time_and_again_gets_there(market: Market) -> None:
+def test_a_process_killed_time_and_again_gets_there(market: Market, log: Path) -> None:
     prepare_nothing(market)
     for route in (UPLOAD, LINK, PATCH):
-        run_killed_at(market, route, "after")
+        run_killed_at(market, log, route, "after")
     assert market.sync(MAPPING).outcomes.failures == []
     assert_right(market, MAPPING)
 
 
-def test_a_process_killed_and_its_ledger_lost_leaves_nothing_double(market: Market) -> None:
+def test_a_process_killed_and_its_ledger_lost_leaves_nothing_double(market: Market, log: Path) -> None:
     prepare_nothing(market)
-    run_killed_at(market, LINK, "after", 2)
+    run_killed_at(market, log, LINK, "after", 2)
     empty(market.engine)
     assert market.sync(MAPPING).report.images_uploaded == 0
     assert_right(market, MAPPING)
@@ -128,10 +136,10 @@ def test_a_process_killed_and_its_ledger_lost_leaves_nothing_double(market: Mark
 
 @pytest.mark.parametrize(("route", "after"), [(LINK, 2), (PATCH, 0)])
 def test_a_product_that_a_killed_run_left_unfinished_is_not_skipped_for_its_images(
-    market: Market, route: str, after: int
+    market: Market, log: Path, route: str, after: int
 ) -> None:
     prepare_nothing(market)
-    run_killed_at(market, route, "before", after, "skip")
+    run_killed_at(market, log, route, "before", after, skip_existing=True)
     assert market.work.ledger.unfinished()
     again = market.sync(MAPPING, skip_existing=True)
     assert again.outcomes.failures == []

@@ -13,6 +13,7 @@ from PIL import Image
 
 from image_assets.sandbox.shopify import ShopifyServer
 from image_assets.settings import settings_for
+from image_assets.storefront import tables
 from image_assets.storefront.ledger import MeasurementStore
 from image_assets.storefront.model import Mode, ProductGroup, folder
 from image_assets.storefront.observe.catalog import OPTIONAL, REQUIRED
@@ -20,18 +21,27 @@ from image_assets.storefront.observe.images import ImageObserver, ImageRules
 from image_assets.storefront.results import GroupResult
 from image_assets.storefront.service import SyncOptions, sync
 from image_assets.storefront.workplace import Workplace, open_workplace
-from image_assets.stores.database import make_engine, migrate
+from image_assets.stores.database import make_engine
 from image_assets.stores.s3 import ObjectStore
 from image_assets_tests.conftest import Aws, Bucket
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[sa.Engine]:
-    """The project's own database, migrated."""
-    migrate(database_url)
-    engine = make_engine(database_url)
+def engine(migrated_url: str) -> Iterator[sa.Engine]:
+    """The project's own database, migrated and empty, without a catalog."""
+    engine = make_engine(migrated_url)
+    empty(engine)
     yield engine
+    empty(engine)
     engine.dispose()
+
+
+def empty(engine: sa.Engine) -> None:
+    """Lose all that the storefront remembers, and the catalog of a test."""
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE IF EXISTS nav_items"))
+        for table in (tables.media, tables.products, tables.measurements):
+            connection.execute(table.delete())
 
 
 @pytest.fixture
@@ -98,15 +108,15 @@ class Storefront:
 
 @pytest.fixture
 def storefront_env(
-    shopify: ShopifyServer, bucket: Bucket, env: dict[str, str], database_url: str, monkeypatch: pytest.MonkeyPatch
+    shopify: ShopifyServer, bucket: Bucket, env: dict[str, str], migrated_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, str]:
     """The environment of a whole storefront; also set in this process."""
     values = {
         **env,
         **shopify.env(),
         "MEDIA_S3_BUCKET": bucket.name,
-        "DATABASE_URL": database_url,
-        "CATALOG_DATABASE_URL": database_url,
+        "DATABASE_URL": migrated_url,
+        "CATALOG_DATABASE_URL": migrated_url,
         "SHOPIFY_MEDIA_PATIENCE_S": "10",
     }
     for name, value in values.items():

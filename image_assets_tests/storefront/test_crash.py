@@ -7,32 +7,35 @@ one between two steps.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from image_assets.sandbox.shopify.shop import Shop
+from image_assets_tests.processes import Child, command_line
 from image_assets_tests.storefront.conftest import Fill, Storefront
 from image_assets_tests.storefront.test_faults import GROUP, fill, is_right, prepare_an_update
 
-PROGRAM = "from image_assets.cli import main; main()"
-COMMAND = [sys.executable, "-c", PROGRAM, "storefront", "sync", "--group-ids", "LGD-1", "--json"]
+COMMAND = ("storefront", "sync", "--group-ids", "LGD-1", "--json")
 
 
-def run_killed_at(storefront: Storefront, field: str, after: int = 0) -> None:
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """What the processes write."""
+    return tmp_path / "process.log"
+
+
+def run_killed_at(storefront: Storefront, log: Path, field: str, after: int = 0) -> None:
     """Sync, and die at a request."""
-    process = subprocess.Popen(COMMAND, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = Child(command_line, *COMMAND, output=log)
 
     def kill(_shop: Shop) -> None:
         process.kill()
-        process.wait()
 
     storefront.shopify.faults.inject(field, "call", action=kill, after=after)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == -9, errors.decode()
+    process.start()
+    assert process.wait() == -9, process.output
     settle(storefront)
 
 
@@ -44,21 +47,22 @@ def settle(storefront: Storefront) -> None:
         time.sleep(0.1)
 
 
-def run_again() -> None:
-    done = subprocess.run(COMMAND, env=os.environ, capture_output=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+def run_again(log: Path) -> None:
+    process = Child(command_line, *COMMAND, output=log)
+    process.start()
+    assert process.wait() == 0, process.output
 
 
 @pytest.mark.parametrize(
     "field", ["productSet", "nodes", "productVariantAppendMedia", "publications", "publishablePublish"]
 )
 def test_a_process_killed_while_it_makes_a_product_leaves_nothing_double(
-    storefront: Storefront, catalog: Fill, field: str
+    storefront: Storefront, catalog: Fill, log: Path, field: str
 ) -> None:
     catalog([GROUP])
     fill(storefront)
-    run_killed_at(storefront, field)
-    run_again()
+    run_killed_at(storefront, log, field)
+    run_again(log)
     is_right(storefront)
 
 
@@ -75,20 +79,22 @@ def test_a_process_killed_while_it_makes_a_product_leaves_nothing_double(
     ],
 )
 def test_a_process_killed_while_it_adds_an_image_leaves_nothing_double(
-    storefront: Storefront, catalog: Fill, field: str
+    storefront: Storefront, catalog: Fill, log: Path, field: str
 ) -> None:
     catalog([GROUP])
     prepare_an_update(storefront)
-    run_killed_at(storefront, field)
-    run_again()
+    run_killed_at(storefront, log, field)
+    run_again(log)
     is_right(storefront)
 
 
 @pytest.mark.parametrize("kills", [2, 3])
-def test_a_process_killed_time_and_again_gets_there(storefront: Storefront, catalog: Fill, kills: int) -> None:
+def test_a_process_killed_time_and_again_gets_there(
+    storefront: Storefront, catalog: Fill, log: Path, kills: int
+) -> None:
     catalog([GROUP])
     fill(storefront)
     for field in ("productSet", "productVariantAppendMedia", "publishablePublish")[:kills]:
-        run_killed_at(storefront, field)
-    run_again()
+        run_killed_at(storefront, log, field)
+    run_again(log)
     is_right(storefront)

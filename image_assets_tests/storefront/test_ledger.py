@@ -79,8 +79,8 @@ def test_a_success_is_remembered_by_its_fingerprint(ledger: LedgerStore) -> None
     assert ledger.fingerprints() == {"G-1": "f2"}
 
 
-def test_a_group_is_held_by_one_process_at_a_time(ledger: LedgerStore, database_url: str) -> None:
-    elsewhere = make_engine(database_url)
+def test_a_group_is_held_by_one_process_at_a_time(ledger: LedgerStore, migrated_url: str) -> None:
+    elsewhere = make_engine(migrated_url)
     other = LedgerStore(elsewhere, "one.myshopify.com")
     with ledger.lock("G-1"):
         with pytest.raises(TransientError, match="G-1 is being synced by another process"), other.lock("G-1"):

@@ -119,9 +119,9 @@ def test_a_fingerprint_changes_with_the_listing() -> None:
 
 
 def test_a_group_that_another_process_holds_is_locked_and_the_others_go_on(
-    stocked: Storefront, database_url: str
+    stocked: Storefront, migrated_url: str
 ) -> None:
-    engine = make_engine(database_url)  # a session of its own, as another process has
+    engine = make_engine(migrated_url)  # a session of its own, as another process has
     with LedgerStore(engine, stocked.work.client.shop).lock("LGD-2"):
         results = run(stocked)
     engine.dispose()
