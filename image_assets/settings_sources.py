@@ -60,38 +60,41 @@ class _WholeSource(PydanticBaseSettingsSource):
         raise NotImplementedError("values are produced for all fields at once in __call__")
 
 
-class AccountsSource(_WholeSource):
-    """The variables of further Plytix accounts: their names are the user's, so no field can be declared for them."""
+class _OfVariables(_WholeSource):
+    """A source that makes its values of the variables of others; the first that has a variable counts."""
 
     def __init__(self, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource) -> None:
         super().__init__(settings_cls)
         self._sources = sources
 
-    def __call__(self) -> dict[str, Any]:
-        """The variables of all accounts, by their names in capitals."""
-        found: dict[str, Any] = {}
+    @property
+    def variables(self) -> dict[str, str]:
+        """All that are not empty, whether there is a field for them or not, by their names in capitals."""
+        found: dict[str, str] = {}
         for source in reversed(self._sources):
             if isinstance(source, EnvSettingsSource):
                 found |= {name.upper(): value for name, value in source.env_vars.items() if value}
-        return {name: value for name, value in found.items() if PLYTIX_ACCOUNT.fullmatch(name)}
+        return found
 
 
-class SandboxSource(_WholeSource):
+class AccountsSource(_OfVariables):
+    """The variables of further Plytix accounts: their names are the user's, so no field can be declared for them."""
+
+    def __call__(self) -> dict[str, Any]:
+        """The variables of all accounts, by their names in capitals."""
+        return {name: value for name, value in self.variables.items() if PLYTIX_ACCOUNT.fullmatch(name)}
+
+
+class SandboxSource(_OfVariables):
     """The running sandbox's addresses, unless the environment names an endpoint of its own.
 
     They come as one set and before the environment: a bucket name left over in the shell must not meet the sandbox's
     endpoint.
     """
 
-    def __init__(self, settings_cls: type[BaseSettings], *others: PydanticBaseSettingsSource) -> None:
-        super().__init__(settings_cls)
-        self._others = others
-
     def __call__(self) -> dict[str, Any]:
         """The addresses of the running sandbox; nothing where another endpoint or production is asked for."""
-        known: dict[str, Any] = {}
-        for source in reversed(self._others):
-            known |= source()
+        known = self.variables
         if known.get("IMAGE_ASSETS_ENV", "sandbox") != "sandbox" or known.get("AWS_ENDPOINT_URL"):
             return {}
         found = read_sandbox_env(Path(known.get("IMAGE_ASSETS_STATE_DIR") or default_state_dir()))

@@ -27,7 +27,7 @@ class Child:
     Args:
         work: what it does.
         arguments: what with.
-        output: a file that gets what it writes to standard output and error.
+        output: a file that gets what it writes to standard output and error, after what is there.
         env: its whole environment; that of this process when None.
     """
 
@@ -67,7 +67,7 @@ class Child:
 
     @property
     def output(self) -> str:
-        """What it has written."""
+        """What is in its file."""
         return self._output.read_text()
 
     def kill(self) -> None:
@@ -111,7 +111,7 @@ def command_line(*arguments: str) -> None:
 def _be(work: Callable[..., Any], arguments: tuple[Any, ...], env: Mapping[str, str], output: str) -> None:
     os.environ.clear()
     os.environ.update(env)
-    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for standard in (1, 2):
         os.dup2(file, standard)
     work(*arguments)

@@ -8,18 +8,20 @@ shows the same buckets and queues, and what was stored outlives `AwsServer.stop`
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from image_assets.errors import PermanentError
 from image_assets.sandbox.wsgi import KeepAliveHandler, LoopbackServer
 
 try:
+    from moto.core.models import DEFAULT_ACCOUNT_ID
     from moto.moto_server.werkzeug_app import (
         DomainDispatcherApplication,
         MotoRequestHandler,
         create_backend_app,
     )
+    from moto.s3.models import s3_backends
 except ImportError as error:
     raise PermanentError(
         f"The sandbox's S3 and SQS need moto[server]: {error}.",
@@ -29,6 +31,13 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+
+class Sample(NamedTuple):
+    """An object's bytes and content type."""
+
+    body: bytes
+    content_type: str
 
 
 class _AwsHandler(KeepAliveHandler, MotoRequestHandler):
@@ -54,3 +63,9 @@ class AwsServer(LoopbackServer):
         os.environ.setdefault("MOTO_SQS_ENFORCE_STRICT_QUEUE_PURGE_BEHAVIOUR", "false")
         app: WSGIApplication = DomainDispatcherApplication(create_backend_app)
         return app
+
+    def put_objects(self, bucket: str, objects: Mapping[str, Sample]) -> None:
+        """Put objects into a bucket that is there, past HTTP: hundreds of requests would take moto seconds."""
+        backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+        for key, (body, content_type) in objects.items():
+            backend.put_object(bucket, key, body).set_metadata({"Content-Type": content_type})

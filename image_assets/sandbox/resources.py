@@ -6,13 +6,15 @@ servers they are on (``aws.py``, ``postgres.py``, ``shopify/``), what the sample
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import sqlalchemy as sa
 
-from image_assets.parallel import parallel_map
+from image_assets.sandbox.aws import Sample
 from image_assets.sandbox.sample_enhancement import ENHANCED_BUCKET, RAW_BUCKET, raw_objects
 from image_assets.sandbox.sample_generation import GENERATED_BUCKET, fill_products
 from image_assets.sandbox.sample_marketplace import MAPPING_PREFIX, MAPPINGS, mapping_file
@@ -37,8 +39,6 @@ QUEUE = "product-image-processing"
 # Beside the routes of the vendors' (``server.py``).
 RESET_PATH = "/sandbox/reset"
 _BUCKETS = (BUCKET, REQUESTS_BUCKET, MEDIA_BUCKET, RAW_BUCKET, ENHANCED_BUCKET, GENERATED_BUCKET)
-# moto answers one request at a time (it is Python, in one process): more workers only wait.
-SEED_WORKERS = 4
 # By the extension, as uploading tools do it; that some files hold something else is what the samples are for.
 _CONTENT_TYPES = {
     "jpg": "image/jpeg",
@@ -89,32 +89,24 @@ def reset(env: Mapping[str, str]) -> int:
     Products that came in through the API go with their images. The queue and the other tables stay as they are.
 
     Returns:
-        The number of objects uploaded.
+        The number of sample objects.
     """
-    s3 = make_client(env, "s3")
-    for bucket in _BUCKETS:
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-            keys = [{"Key": row["Key"]} for row in page.get("Contents", ())]
-            if keys:  # at most 1,000, as many as DeleteObjects takes (S3 API reference)
-                s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
     if "CATALOG_DATABASE_URL" in env:
         fill_catalog(env["CATALOG_DATABASE_URL"])
     if "DATABASE_URL" in env:
         forget_products(env["DATABASE_URL"])
         fill_products(env["DATABASE_URL"])
     reset_accounts(env)
-    return seed(env)
-
-
-def seed(env: Mapping[str, str]) -> int:
-    """Upload the sample objects, and return how many there are."""
     s3 = make_client(env, "s3")
+    samples = bucket_samples()
+    for bucket in _BUCKETS:
+        _reset_bucket(s3, bucket, samples.get(bucket, {}))
+    return sum(map(len, samples.values()))
 
-    def put(item: tuple[str, str, bytes]) -> None:
-        bucket, key, body = item
-        content_type = _CONTENT_TYPES[key.rsplit(".", 1)[-1].lower()]
-        s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
 
+@cache
+def bucket_samples() -> Mapping[str, Mapping[str, Sample]]:
+    """The sample objects of each bucket, by key; drawn once in a process."""
     mappings = {f"{MAPPING_PREFIX}{name}.json": mapping_file(name).read_bytes() for name in MAPPINGS}
     samples = {
         BUCKET: sample_objects(),
@@ -122,10 +114,25 @@ def seed(env: Mapping[str, str]) -> int:
         REQUESTS_BUCKET: mappings,
         RAW_BUCKET: raw_objects(),
     }
-    items = [(bucket, key, body) for bucket, objects in samples.items() for key, body in objects.items()]
-    for result in parallel_map(put, items, workers=SEED_WORKERS):
-        result.unwrap()
-    return len(items)
+    return {
+        bucket: {key: Sample(body, _CONTENT_TYPES[key.rsplit(".", 1)[-1].lower()]) for key, body in objects.items()}
+        for bucket, objects in samples.items()
+    }
+
+
+def _reset_bucket(s3: Any, bucket: str, samples: Mapping[str, Sample]) -> None:
+    """Delete what is no sample, and put those that are gone or have become another object."""
+    etags: dict[str, str] = {}
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        found = {row["Key"]: row["ETag"].strip('"') for row in page.get("Contents", ())}
+        etags |= found
+        if others := [{"Key": key} for key in found if key not in samples]:
+            # At most 1,000, as many as DeleteObjects takes (S3 API reference).
+            s3.delete_objects(Bucket=bucket, Delete={"Objects": others, "Quiet": True})
+    for key, sample in samples.items():
+        # The ETag of an object that was put in one piece is its MD5 (S3 API reference).
+        if etags.get(key) != hashlib.md5(sample.body, usedforsecurity=False).hexdigest():
+            s3.put_object(Bucket=bucket, Key=key, Body=sample.body, ContentType=sample.content_type)
 
 
 def fill_catalog(url: str) -> None:

@@ -12,8 +12,6 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from multiprocessing import get_context
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Literal
 from uuid import UUID
@@ -21,6 +19,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from image_assets_tests.enhancement import chaos_worker
+from image_assets_tests.processes import Child, started
 
 _HELD = sa.text(
     "SELECT r.product_id, r.lease_token FROM enhancement_requests r "
@@ -39,9 +38,6 @@ _SETTLE_S = 0.05
 _POLL_S = 0.05
 # A process is ended while it holds so many products at least.
 _LEAST_HELD = 2
-_FORKS = get_context("forkserver")
-# Each process imports the program it was started from, unless it was forked with it.
-_FORKS.set_forkserver_preload(["__main__", "image_assets_tests.enhancement.chaos_imports"])
 
 
 @dataclass(frozen=True)
@@ -97,7 +93,7 @@ class Crew:
     struck: list[Struck] = field(default_factory=list[Struck])
     exit_codes: dict[int, int] = field(default_factory=dict[int, int])
     most: int = 0
-    _running: list[ForkServerProcess] = field(default_factory=list[ForkServerProcess])
+    _running: list[Child] = field(default_factory=list[Child])
 
     @property
     def is_idle(self) -> bool:
@@ -110,9 +106,7 @@ class Crew:
         self._reap()
         while len(self._running) < self.size:
             arguments = (dict(self.env), self.lease_s, self.hasty, self.log)
-            process = _FORKS.Process(target=chaos_worker.work, args=arguments, daemon=True)
-            process.start()
-            self._running.append(process)
+            self._running.append(started(chaos_worker.work, *arguments, output=self.log))
         self.most = max(self.most, len(self._running))
 
     def strike(self, ended_share: float) -> None:
@@ -121,7 +115,7 @@ class Crew:
             return
         blow, met = self.blows[0], {one.pid for one in self.struck}
         for process in self._running:
-            if process.pid is not None and process.pid not in met and self._strike(blow, process.pid):
+            if process.pid not in met and self._strike(blow, process.pid):
                 self.blows.pop(0)
                 return
 
@@ -129,7 +123,6 @@ class Crew:
         """End what still runs."""
         for process in self._running:
             process.kill()
-            process.join()
 
     def _strike(self, blow: Blow, pid: int) -> bool:
         """Stop it, look what it holds, and only then kill it: nothing changes in between."""
@@ -170,8 +163,8 @@ class Crew:
 
     def _reap(self) -> None:
         for process in list(self._running):
-            if process.exitcode is not None and process.pid is not None:
-                self.exit_codes[process.pid] = process.exitcode
+            if process.exit_code is not None:
+                self.exit_codes[process.pid] = process.exit_code
                 self._running.remove(process)
 
 

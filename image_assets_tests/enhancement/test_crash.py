@@ -2,86 +2,53 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from threading import Event
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 
+from image_assets.enhancement.service import analyse_due, enhance_due
 from image_assets.enhancement.tables import requests
+from image_assets.enhancement.workplace import open_workplace
+from image_assets.settings import settings_for
 from image_assets_tests.conftest import Aws
 from image_assets_tests.enhancement.conftest import COUNT, Studio, assert_whole
 from image_assets_tests.faults import Answer, Environ, WsgiApp
+from image_assets_tests.processes import Child
 
-# Forks a process per run: importing the SDK takes longer than everything else.
-PROGRAM = """
-import os, sys
-import google.generativeai
-from image_assets.enhancement.service import analyse_due, enhance_due
-from image_assets.enhancement.workplace import open_workplace
-from image_assets.settings import settings_for
-import json
-print("ready", flush=True)
-for line in sys.stdin:
-    child = os.fork()
-    if child == 0:
-        with open_workplace(settings_for(json.loads(line))) as work:
-            analyse_due(work)
-            enhance_due(work)
-        os._exit(0)
-    print(child, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
+
+def work_off(env: dict[str, str]) -> None:
+    """What a process does."""
+    with open_workplace(settings_for(env)) as work:
+        analyse_due(work)
+        enhance_due(work)
 
 
 class Runs:
-    """Processes that work off what is due."""
+    """Processes that work off what is due, one at a time."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-        self._child = 0
-        self._begun = Event()
+    def __init__(self) -> None:
+        self._process: Child
 
     def start(self, env: dict[str, str]) -> None:
         """Begin a run."""
-        assert self._process.stdin is not None
-        self._begun.clear()
-        self._process.stdin.write(json.dumps(env) + "\n")
-        self._process.stdin.flush()
-        self._child = int(self._line())
-        self._begun.set()
+        self._process = Child(work_off, env)
+        self._process.start()
 
     def kill(self) -> None:
         """End it as a machine that loses power does."""
-        # It may get as far as a fault before we have read which process it is; signal 0's process would be us.
-        if not self._begun.wait(30):
-            raise TimeoutError("no run has begun")
-        os.kill(self._child, signal.SIGKILL)
+        self._process.kill()
 
     def wait(self) -> int:
         """How it ended."""
-        return int(self._line())
-
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline()
+        return self._process.wait()
 
 
-@pytest.fixture(scope="module")
-def runs() -> Iterator[Runs]:
-    """A process with everything imported."""
-    command = [sys.executable, "-W", "ignore", "-c", PROGRAM]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        yield Runs(process)
-        assert process.stdin is not None
-        process.stdin.close()
+@pytest.fixture
+def runs() -> Runs:
+    """None has begun."""
+    return Runs()
 
 
 def killing(runs: Runs, *, carried_out: bool) -> Answer:

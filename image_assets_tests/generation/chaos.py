@@ -29,7 +29,7 @@ from image_assets.sandbox.postgres_binaries import run_program
 from image_assets.settings import Settings, settings_for
 from image_assets.stores.aws import make_client
 from image_assets.stores.database import make_engine
-from image_assets_tests.generation.chaos_crew import Crew, Forks
+from image_assets_tests.generation.chaos_crew import Crew
 from image_assets_tests.generation.chaos_plan import DOOMS, Storm, World
 from image_assets_tests.generation.conftest import empty
 
@@ -142,8 +142,9 @@ def _prepare(world: World, storm: Storm, opened: ExitStack) -> Aftermath:
         "log": str(world.scratch / "processes.log"),
         "once": False,
     }
-    forks = opened.enter_context(Forks())
-    found = Aftermath(storm, world, settings, engine, s3, Crew(engine, forks, job, storm.processes, Random(storm.seed)))
+    crew = Crew(engine, job, storm.processes, Random(storm.seed))
+    opened.callback(crew.close)
+    found = Aftermath(storm, world, settings, engine, s3, crew)
     _fill(found)
     return found
 

@@ -6,12 +6,9 @@ Here: starting processes, and ending them when the database says that they hold 
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,56 +19,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from image_assets_tests.generation import chaos_worker
+from image_assets_tests.processes import Child, started
 
 # The transaction that a stopped process has sent ends before we look.
 _SETTLE_S = 0.05
-_END_POLL_S = 0.02
 _HELD = sa.text(
     "SELECT q.product_id FROM image_generation_queue q WHERE q.status = 'processing' AND q.lease_until > now() "
     "AND :worker = (SELECT h.details->>'worker' FROM image_generation_history h "
     "WHERE h.product_id = q.product_id AND h.action = 'claimed' ORDER BY h.id DESC LIMIT 1)"
 )
-
-
-class Forks:
-    """A process with everything imported, which forks others; closed as a context manager, with all of them."""
-
-    def __init__(self) -> None:
-        command = [sys.executable, "-W", "ignore", "-m", chaos_worker.__name__]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        if self._read() != "ready":
-            raise RuntimeError("the process that forks others did not start")
-
-    def start(self, job: Mapping[str, Any]) -> int:
-        """Fork a process that does a job of `chaos_worker.work`; returns its id."""
-        return int(self._ask(json.dumps(job)))
-
-    def ended(self) -> dict[int, int]:
-        """Exit codes of the processes that have ended since this was last asked."""
-        return {int(pid): code for pid, code in self._ask("").items()}
-
-    def wait(self, pid: int) -> int:
-        """How a process ended; no other may run."""
-        while not (ended := self.ended()):
-            time.sleep(_END_POLL_S)
-        return ended[pid]
-
-    def _ask(self, line: str) -> Any:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{line}\n")
-        self._process.stdin.flush()
-        return self._read()
-
-    def _read(self) -> Any:
-        assert self._process.stdout is not None
-        return json.loads(self._process.stdout.readline() or "null")
-
-    def __enter__(self) -> Forks:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        with self._process:  # closes the pipes, which ends it, and waits
-            pass
 
 
 @dataclass(frozen=True)
@@ -89,36 +45,41 @@ class Crew:
 
     Args:
         engine: the project's own database.
-        forks: what starts them.
-        job: what each of them does.
+        job: what each of them does, of `chaos_worker.work`.
         size: processes at a time.
         dice: chooses whom to kill.
 
     Attributes:
-        started: ids of all processes, in their order.
+        started: all processes, in their order.
         killed: those that were.
-        exit_codes: of those that have ended, by process id.
     """
 
     engine: sa.Engine
-    forks: Forks
     job: Mapping[str, Any]
     size: int
     dice: Random
-    started: list[int] = field(default_factory=list[int])
+    started: list[Child] = field(default_factory=list[Child])
     killed: list[Killed] = field(default_factory=list[Killed])
-    exit_codes: dict[int, int] = field(default_factory=dict[int, int])
 
     @property
     def running(self) -> list[int]:
-        """Processes that have not ended."""
-        self.exit_codes.update(self.forks.ended())
-        return [pid for pid in self.started if pid not in self.exit_codes]
+        """Ids of the processes that have not ended."""
+        return [child.pid for child in self.started if child.exit_code is None]
+
+    @property
+    def exit_codes(self) -> dict[int, int | None]:
+        """How the processes have ended, by their ids; None for those that run."""
+        return {child.pid: child.exit_code for child in self.started}
 
     def keep_going(self) -> None:
         """Start processes until there are as many as there should be."""
         for _ in range(self.size - len(self.running)):
-            self.started.append(self.forks.start(self.job))
+            self.started.append(started(chaos_worker.work, self.job, output=self.job["log"]))
+
+    def close(self) -> None:
+        """End what still runs."""
+        for pid in self.running:
+            _signal(pid, signal.SIGKILL)
 
     def kill(self) -> bool:
         """Kill one that holds items, and start another; False if none does now.

@@ -199,9 +199,9 @@ def _it_was_a_storm(it: Evidence) -> Iterator[str]:
     if len(crew.killed) != it.storm.kills:
         yield f"{len(crew.killed)} processes were killed, not {it.storm.kills}"
     dead = {killed.pid for killed in crew.killed}
-    for pid in crew.started:
-        if crew.exit_codes.get(pid) != (-9 if pid in dead else 0):
-            yield f"process {pid} ended with {crew.exit_codes.get(pid)}"
+    for pid, code in crew.exit_codes.items():
+        if code != (-9 if pid in dead else 0):
+            yield f"process {pid} ended with {code}"
     if len(crew.started) != it.storm.processes + it.storm.kills:
         yield f"{len(crew.started)} processes were started"
     if it.found.down is None:

@@ -1,27 +1,18 @@
-"""Run workers of the generation area as processes of their own, which may be killed at any line.
+"""A run worker of the generation area as a process of its own, which may be killed at any line.
 
-Here: what such a process does, and the process that forks them, as importing a vendor's SDK takes longer than a small
-storm. Not here: who starts and kills them (``chaos_crew.py``, ``test_crash.py``).
-
-Started as a program it reads a line of JSON for each process to start, and answers with its id; after an empty line it
-answers with the exit codes of those that have ended since.
+Here: what such a process does. Not here: who starts and kills them (``chaos_crew.py``, ``test_crash.py``).
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import random
-import signal
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import openai  # noqa: F401 - importing it is what the fork is for
 import sqlalchemy as sa
 import stamina
 
@@ -96,50 +87,3 @@ class _Place:
             self._opened.close()
             self._place = self._opened.enter_context(open_workplace(*self._how, **self._options))
         return run_due(self._place, limit=TURN).total
-
-
-def main() -> None:
-    """Fork the processes that are asked for; with the last of standard input they are ended."""
-    running: set[int] = set()
-    _say("ready")
-    for line in sys.stdin:
-        if line.strip():
-            child = os.fork()
-            if not child:
-                _be(json.loads(line))
-            running.add(child)
-            _say(child)
-        else:
-            ended = {pid: os.waitstatus_to_exitcode(status) for pid, status in map(_ended, running) if pid}
-            running -= ended.keys()
-            _say(ended)
-    for pid in running:
-        os.kill(pid, signal.SIGKILL)
-
-
-def _ended(pid: int) -> tuple[int, int]:
-    return os.waitpid(pid, os.WNOHANG)
-
-
-def _be(job: Mapping[str, Any]) -> None:
-    """Be the forked process, and end."""
-    silent = os.open(os.devnull, os.O_RDWR)
-    os.dup2(silent, sys.stdin.fileno())
-    os.dup2(silent, sys.stdout.fileno())
-    code = 1
-    try:
-        work(job)
-        code = 0
-    except Exception:  # told by the exit code and the log: a traceback would go to nobody
-        _log.exception("A process ends")
-    finally:
-        os._exit(code)
-
-
-def _say(what: object) -> None:
-    sys.stdout.write(f"{json.dumps(what)}\n")
-    sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()

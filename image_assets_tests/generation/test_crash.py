@@ -6,13 +6,11 @@ Each death comes from outside, while somebody else is being asked: S3, the vendo
 from __future__ import annotations
 
 import hashlib
-import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
@@ -23,8 +21,9 @@ from image_assets.generation.tables import history
 from image_assets.sandbox.stability import StabilityServer
 from image_assets_tests.conftest import Aws
 from image_assets_tests.faults import Answer, Environ, WsgiApp
-from image_assets_tests.generation.chaos_crew import Forks
+from image_assets_tests.generation.chaos_worker import work
 from image_assets_tests.generation.conftest import Press, empty
+from image_assets_tests.processes import Child
 
 PROVIDER = "stable_diffusion"
 PATIENCE_S = 30.0
@@ -45,25 +44,18 @@ class Scene:
     press: Press
     aws: Aws
     stability: StabilityServer
-    forks: Forks
     log: Path
-    pid: int = 0
-    started: Event = field(default_factory=Event)
+    process: Child = field(init=False)
 
     def start(self, **env: str) -> None:
         """Work once on what is due, in a process."""
         job = {"env": {**self.press.env, **env}, "providers": [PROVIDER], "hasty": True, "lease_s": None}
-        self.pid = self.forks.start({**job, "log": str(self.log), "once": True})
-        self.started.set()
+        self.process = Child(work, {**job, "log": str(self.log), "once": True}, output=self.log)
+        self.process.start()
 
     def kill(self) -> None:
         """End the process as a machine that loses power does."""
-        assert self.started.wait(PATIENCE_S)
-        os.kill(self.pid, signal.SIGKILL)
-
-    def wait(self) -> int:
-        """How it ended."""
-        return self.forks.wait(self.pid)
+        self.process.kill()
 
     def deadly(self, *, carried_out: bool) -> Answer:
         """An answer of S3 that the process does not live to see."""
@@ -77,17 +69,10 @@ class Scene:
         return answer
 
 
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    """A process with everything imported."""
-    with Forks() as found:
-        yield found
-
-
 @pytest.fixture
-def scene(press: Press, aws: Aws, stability: StabilityServer, forks: Forks, tmp_path: Path) -> Scene:
+def scene(press: Press, aws: Aws, stability: StabilityServer, tmp_path: Path) -> Scene:
     """Nothing is queued yet."""
-    return Scene(press, aws, stability, forks, tmp_path / "process.log")
+    return Scene(press, aws, stability, tmp_path / "process.log")
 
 
 def after_claim(scene: Scene) -> None:
@@ -162,13 +147,13 @@ def test_a_worker_killed_at_any_step_leaves_what_the_next_one_finishes_as_if_not
     arrange, completed, in_vain = MOMENTS[moment]
     arrange(scene)
     scene.start(GENERATION_WORKERS="1")
-    assert scene.wait() == -signal.SIGKILL
+    assert scene.process.wait() == -signal.SIGKILL
     statuses = [item["status"] for item in scene.press.items().values()]
     assert sorted(statuses) == ["completed"] * completed + ["processing"] * (2 - completed)
     with scene.press.engine.begin() as connection:  # a minute passes
         connection.exec_driver_sql("UPDATE image_generation_queue SET lease_until = now() WHERE status = 'processing'")
     scene.start()
-    assert scene.wait() == 0
+    assert scene.process.wait() == 0
     assert state(scene.press) == undisturbed
     assert scene.stability.images_made == len(numbers) + in_vain
 
