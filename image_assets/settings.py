@@ -30,8 +30,8 @@ from image_assets.paths import checkout_root, default_state_dir
 from image_assets.redaction import register_secret
 from image_assets.settings_guards import is_loopback, no_sandbox_error, parse_tokens
 from image_assets.settings_sources import (
-    AccountsSource,
     SandboxSource,
+    VariablesSource,
     read_sandbox_env,
     sandbox_file,
 )
@@ -130,8 +130,7 @@ class Settings(VendorSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The running sandbox where it applies, the environment, ``.env``."""
         sandbox = SandboxSource(settings_cls, env_settings, dotenv_settings)
-        accounts = AccountsSource(settings_cls, env_settings, dotenv_settings)
-        return (init_settings, sandbox, env_settings, dotenv_settings, accounts)
+        return (init_settings, sandbox, VariablesSource(settings_cls, env_settings, dotenv_settings))
 
     @model_validator(mode="before")
     @classmethod

@@ -1,4 +1,4 @@
-"""Where settings come from beside variables that a field can be declared for: the running sandbox, further accounts.
+"""Where settings come from: variables, and the running sandbox.
 
 Here: sources for pydantic-settings, and the sandbox's record. Not here: the settings themselves (``settings.py``).
 """
@@ -52,40 +52,32 @@ _NEVER_BESIDE_A_SANDBOX = (
 PLYTIX_ACCOUNT = re.compile(r"PLYTIX_(?P<account>[A-Z0-9_]+)_API_(?P<part>KEY|PASSWORD)", re.IGNORECASE)
 
 
-class _WholeSource(PydanticBaseSettingsSource):
-    """A source that gives the values of all its fields at once, in ``__call__``."""
+class VariablesSource(PydanticBaseSettingsSource):
+    """The environment's variables before those of ``.env``, each under its name.
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Never called: abstract in pydantic-settings, whose own ``__call__`` alone asks for it."""
-        raise NotImplementedError("values are produced for all fields at once in __call__")
-
-
-class _OfVariables(_WholeSource):
-    """A source that makes its values of the variables of others; the first that has a variable counts."""
+    pydantic-settings looks for every field in every source, and asks of its type whether the value is JSON: 20 ms for
+    all of ours, which are plain values and named by their variables. Variables without a field are kept: those of
+    further Plytix accounts are named by the user.
+    """
 
     def __init__(self, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource) -> None:
         super().__init__(settings_cls)
         self._sources = sources
 
-    @property
-    def variables(self) -> dict[str, str]:
-        """All that are not empty, whether there is a field for them or not, by their names in capitals."""
-        found: dict[str, str] = {}
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Never called: abstract in pydantic-settings, whose own ``__call__`` alone asks for it."""
+        raise NotImplementedError("values are produced for all fields at once in __call__")
+
+    def __call__(self) -> dict[str, Any]:
+        """All variables that are not empty, by their names in capitals."""
+        found: dict[str, Any] = {}
         for source in reversed(self._sources):
             if isinstance(source, EnvSettingsSource):
                 found |= {name.upper(): value for name, value in source.env_vars.items() if value}
         return found
 
 
-class AccountsSource(_OfVariables):
-    """The variables of further Plytix accounts: their names are the user's, so no field can be declared for them."""
-
-    def __call__(self) -> dict[str, Any]:
-        """The variables of all accounts, by their names in capitals."""
-        return {name: value for name, value in self.variables.items() if PLYTIX_ACCOUNT.fullmatch(name)}
-
-
-class SandboxSource(_OfVariables):
+class SandboxSource(VariablesSource):
     """The running sandbox's addresses, unless the environment names an endpoint of its own.
 
     They come as one set and before the environment: a bucket name left over in the shell must not meet the sandbox's
@@ -94,7 +86,7 @@ class SandboxSource(_OfVariables):
 
     def __call__(self) -> dict[str, Any]:
         """The addresses of the running sandbox; nothing where another endpoint or production is asked for."""
-        known = self.variables
+        known = super().__call__()
         if known.get("IMAGE_ASSETS_ENV", "sandbox") != "sandbox" or known.get("AWS_ENDPOINT_URL"):
             return {}
         found = read_sandbox_env(Path(known.get("IMAGE_ASSETS_STATE_DIR") or default_state_dir()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -107,7 +108,7 @@ class Dagster:
             again: the run to execute again.
             config: assets' own configuration.
         """
-        job = self.definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection=set(keys))
+        job = _job(frozenset(keys))
         tags = range_tags(partitions) if partitions else {}
         if partition is not None:
             tags[PARTITION_NAME_TAG] = partition
@@ -137,6 +138,16 @@ class Dagster:
             if event.is_step_up_for_retry:
                 break
         return Run(run.run_id, any(event.is_job_success for event in events), events)
+
+
+@cache
+def _definitions() -> dg.Definitions:
+    return build_definitions()
+
+
+@cache
+def _job(keys: frozenset[dg.AssetKey]) -> dg.JobDefinition:
+    return _definitions().resolve_implicit_global_asset_job_def().get_subset(asset_selection=keys)
 
 
 @dataclass
@@ -208,15 +219,21 @@ class FileSensor:
 @pytest.fixture(scope="session")
 def definitions() -> dg.Definitions:
     """The code location; loading it reads no setting."""
-    return build_definitions()
+    return _definitions()
+
+
+@pytest.fixture(scope="session")
+def ephemeral_instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
 
 
 @pytest.fixture
-def dagster(definitions: dg.Definitions, env: dict[str, str]) -> Iterator[Dagster]:
-    """An empty instance, on the settings of `env`."""
+def dagster(ephemeral_instance: dg.DagsterInstance, definitions: dg.Definitions, env: dict[str, str]) -> Dagster:
+    """An empty instance, on the settings of `env`: the last test's, as making one takes longer than emptying it."""
     assert env
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield Dagster(instance, definitions)
+    ephemeral_instance.wipe()
+    return Dagster(ephemeral_instance, definitions)
 
 
 @pytest.fixture

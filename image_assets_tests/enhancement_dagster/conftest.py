@@ -15,7 +15,7 @@ from image_assets.enhancement.assets import IMAGES_KEY, PROMPTS_KEY, REQUESTS_KE
 from image_assets.orchestration.resources import default_resources
 from image_assets.settings import load_settings
 from image_assets.stores.frames import FrameStore, FrameType
-from image_assets_tests.dagster_runs import Dagster, Run, dagster, definitions, stored_instance
+from image_assets_tests.dagster_runs import Dagster, Run, dagster, definitions, ephemeral_instance, stored_instance
 from image_assets_tests.enhancement.conftest import Studio, empty, engine, enhancement_env, queue, studio
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "empty",
     "engine",
     "enhancement_env",
+    "ephemeral_instance",
     "queue",
     "stored_instance",
     "studio",

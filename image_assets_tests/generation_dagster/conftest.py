@@ -15,7 +15,7 @@ from image_assets.orchestration.resources import default_resources
 from image_assets.sandbox.stability import Behaviour, StabilityServer
 from image_assets.settings import load_settings
 from image_assets.stores.frames import FrameStore, FrameType
-from image_assets_tests.dagster_runs import Dagster, Run, dagster, definitions, stored_instance
+from image_assets_tests.dagster_runs import Dagster, Run, dagster, definitions, ephemeral_instance, stored_instance
 from image_assets_tests.generation.conftest import Press, book, engine, generation_env, press
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "dagster",
     "definitions",
     "engine",
+    "ephemeral_instance",
     "generation_env",
     "press",
     "stability_server",

@@ -13,7 +13,7 @@ import pytest
 from image_assets.marketplace.assets import ASSETS_KEY, LINKS_KEY, REFERENCES_KEY
 from image_assets.marketplace.partitions import MAPPING_FILES
 from image_assets_tests.conftest import Bucket
-from image_assets_tests.dagster_runs import Dagster, Run, dagster, definitions, stored_instance
+from image_assets_tests.dagster_runs import Dagster, Run, dagster, definitions, ephemeral_instance, stored_instance
 from image_assets_tests.marketplace.conftest import (
     Market,
     engine,
@@ -31,6 +31,7 @@ __all__ = [
     "dagster",
     "definitions",
     "engine",
+    "ephemeral_instance",
     "market",
     "market_env",
     "plytix",

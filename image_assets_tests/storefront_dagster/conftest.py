@@ -9,7 +9,7 @@ import pytest
 
 from image_assets.storefront.assets import MEDIA_KEY, MISSING_KEY, PLAN_KEY, SKU_IMAGES_KEY
 from image_assets.storefront.model import CatalogRow, Mode, ProductGroup
-from image_assets_tests.dagster_runs import Dagster, Run, dagster, definitions, stored_instance
+from image_assets_tests.dagster_runs import Dagster, Run, dagster, definitions, ephemeral_instance, stored_instance
 from image_assets_tests.storefront.conftest import (
     Fill,
     Storefront,
@@ -33,6 +33,7 @@ __all__ = [
     "dagster",
     "definitions",
     "engine",
+    "ephemeral_instance",
     "shopify",
     "shopify_server",
     "stored_instance",
