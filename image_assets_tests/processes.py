@@ -1,14 +1,14 @@
 """Processes of their own, forked from one that has everything imported: importing takes longer than most of them live.
 
-Here: starting one with its environment and its output, ending it, and how it ended. Not here: what they do, when they
-die (the crash tests and storms); programs that must be started as a user starts them (``cli/conftest.py``).
+Here: starting one with its environment and its output, ending it, and how it ended. Not here: what they do
+(``process_work.py``), when they die (the crash tests and storms); programs that must be started as a user starts them
+(``cli/conftest.py``).
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable, Mapping
 from multiprocessing import connection, get_context
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 FORKS = get_context("forkserver")
 # Each process imports the program it was started from, unless it was forked with it.
-FORKS.set_forkserver_preload(["__main__", "image_assets_tests.processes_imports"])
+FORKS.set_forkserver_preload(["__main__", "image_assets_tests.process_work"])
 PATIENCE_S = 60.0
 
 
@@ -98,14 +98,6 @@ def started(
     child = Child(work, *arguments, output=output, env=env)
     child.start()
     return child
-
-
-def command_line(*arguments: str) -> None:
-    """Work of a `Child`: what the console script does with these arguments."""
-    from image_assets.cli import main
-
-    sys.argv = ["image-assets", *arguments]
-    main()
 
 
 def _be(work: Callable[..., Any], arguments: tuple[Any, ...], env: Mapping[str, str], output: str) -> None:

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from image_assets.deals import process_csv_batch
 from image_assets.deals.model import ImageRef, Layout
 from image_assets_tests.conftest import Aws, Bucket
 from image_assets_tests.faults import delay
+from image_assets_tests.process_work import deal_batch
 from image_assets_tests.processes import Child, started
 
 WORKERS = 4
@@ -35,15 +35,9 @@ def images(bucket: Bucket, photograph: bytes, tmp_path: Path) -> Path:
     return file
 
 
-def batch(file: str) -> None:
-    """What the process does, and prints."""
-    result = process_csv_batch(file, max_workers=WORKERS)
-    print(result["total_processed"], result["successful_count"], result["skipped_count"], result["failed_count"])  # noqa: T201
-
-
 def start(file: Path) -> Child:
     """Start the batch in a process of its own, with the environment of the test."""
-    return started(batch, str(file), output=file.with_suffix(".log"))
+    return started(deal_batch, str(file), WORKERS, output=file.with_suffix(".log"))
 
 
 def kill_at(process: Child, aws: Aws, puts: int) -> None:

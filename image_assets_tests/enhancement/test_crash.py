@@ -8,21 +8,12 @@ from typing import Any
 
 import pytest
 
-from image_assets.enhancement.service import analyse_due, enhance_due
 from image_assets.enhancement.tables import requests
-from image_assets.enhancement.workplace import open_workplace
-from image_assets.settings import settings_for
 from image_assets_tests.conftest import Aws
 from image_assets_tests.enhancement.conftest import COUNT, Studio, assert_whole
 from image_assets_tests.faults import Answer, Environ, WsgiApp
+from image_assets_tests.process_work import enhance
 from image_assets_tests.processes import Child
-
-
-def work_off(env: dict[str, str]) -> None:
-    """What a process does."""
-    with open_workplace(settings_for(env)) as work:
-        analyse_due(work)
-        enhance_due(work)
 
 
 class Runs:
@@ -33,7 +24,7 @@ class Runs:
 
     def start(self, env: dict[str, str]) -> None:
         """Begin a run."""
-        self._process = Child(work_off, env)
+        self._process = Child(enhance, env)
         self._process.start()
 
     def kill(self) -> None:

@@ -9,19 +9,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from image_assets.errors import TransientError
-from image_assets.marketplace.mapping import parse_mapping
-from image_assets.marketplace.service import sync
-from image_assets.marketplace.workplace import open_workplace
 from image_assets.sandbox.plytix.state import Account
-from image_assets.settings import load_settings
 from image_assets_tests.marketplace.conftest import Market, assert_right, empty, mapping_of, record
 from image_assets_tests.marketplace.test_faults import DUPLICATES, LINK, PATCH, READ, UPLOAD
+from image_assets_tests.process_work import marketplace_sync
 from image_assets_tests.processes import Child
 
 RECORDS = [record("A", "a1", "both", "a3"), record("B", "b1", "both")]
@@ -34,18 +30,12 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "process.log"
 
 
-def sync_once(mapping: bytes, *, skip_existing: bool) -> None:
-    """What the process does."""
-    with open_workplace(load_settings()) as work:
-        sync(work, parse_mapping(mapping, "m1"), source="m1.json", skip_existing=skip_existing)
-
-
 def run_killed_at(
     market: Market, log: Path, route: str, when: str, after: int = 0, *, skip_existing: bool = False
 ) -> None:
     """Sync, and die at a request; one that was not carried out by then never is."""
     mapping = json.dumps({"matched": RECORDS}).encode()
-    process = Child(partial(sync_once, mapping, skip_existing=skip_existing), output=log)
+    process = Child(marketplace_sync, mapping, skip_existing, output=log)
 
     def kill(_: Account) -> None:
         process.kill()

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from image_assets.sandbox.shopify.shop import Shop
-from image_assets_tests.processes import Child, command_line
+from image_assets_tests.process_work import command_line
+from image_assets_tests.processes import Child
 from image_assets_tests.storefront.conftest import Fill, Storefront
 from image_assets_tests.storefront.test_faults import GROUP, fill, is_right, prepare_an_update
 
