@@ -8,12 +8,13 @@ export DAGSTER_HOME := $(CURDIR)
 export IMAGE_ASSETS_STATE_DIR ?= $(CURDIR)/.state
 export DAGSTER_STATE_DIR ?= $(IMAGE_ASSETS_STATE_DIR)/dagster
 
-.PHONY: help setup demo dev test lint format bench clean
+.PHONY: help setup demo dev test coverage lint format bench clean
 
 help:
 	@echo "make demo    run every area on the sample data, twice, and write an HTML report"
 	@echo "make dev     open Dagster (http://127.0.0.1:3000) and the review page (:8000/review) on the sandbox"
 	@echo "make test    run all tests"
+	@echo "make coverage run them a fifth slower, and say which lines none of them reaches"
 	@echo "make lint    check style, types, import contracts and definitions"
 	@echo "make bench   measure renderer, storefront, marketplace, intake and queue (takes minutes; sharp needs npm)"
 	@echo "make setup   create .venv and .env; the others do it too"
@@ -46,6 +47,9 @@ dev: setup
 
 test: setup
 	$(BIN)/pytest
+
+coverage: setup
+	$(BIN)/pytest --cov --cov-report=term:skip-covered
 
 lint: setup
 	$(BIN)/ruff check .

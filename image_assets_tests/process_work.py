@@ -1,8 +1,8 @@
 """What the processes of crash tests do.
 
 Here: work of a `processes.Child`, and all that it needs imported, the vendors' SDKs included: processes are forked from
-one that has imported this module. Not here: the storms' workers (``chaos_worker.py`` of their areas). No test module has
-such a function: a process would import pytest and every server first.
+one that has imported this module. Not here: the storms' workers (``chaos_worker.py`` of their areas). No test module
+has such a function: a process would import pytest and every server first.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ import stamina
 
 from image_assets import errors
 from image_assets.errors import PermanentError, TransientError
-from image_assets.vendors.http import ATTEMPTS
+from image_assets.vendors.http import ATTEMPTS, system_tls
 
 IPAddress = IPv4Address | IPv6Address
 Entry = tuple[str | IPAddress, int | None]
@@ -110,7 +110,7 @@ class Fetcher:
         self._entries = _entries(rules)
         self._clock = _Clock()
         guard = _GuardedBackend(self._entries, resolver, self._clock)
-        tls = tls or httpx2.create_ssl_context(trust_env=False)
+        tls = tls or system_tls()
         # How many connections there are at once is the caller's business.
         self._pool = httpcore2.ConnectionPool(tls, max_connections=None, network_backend=guard)
 

@@ -27,14 +27,14 @@ class NotSentError(UnreachableError):
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def system_tls() -> ssl.SSLContext:
     """The system's certificates, for all clients: loading them takes longer than most requests."""
     return httpx2.create_ssl_context(trust_env=False)
 
 
 def make_client() -> httpx2.Client:
     """A client with timeouts that follows no redirects and reads no proxy settings."""
-    return httpx2.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, verify=_tls())
+    return httpx2.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, verify=system_tls())
 
 
 def send(client: httpx2.Client, method: str, url: str, **arguments: Any) -> httpx2.Response:

@@ -121,7 +121,6 @@ def test_dev_loads_every_asset_runs_them_under_the_daemon_and_stops_on_sigterm(d
     launched = [
         materialize(dev, "deals", "73", "image_inventory", "missing_variants", "image_variants"),
         materialize(dev, "storefront", "GID-100002", *ASSETS["storefront"]),
-        materialize(dev, "generation", "placeholder", "queue", "generated_images"),
     ]
     deadline = time.monotonic() + PATIENCE_S
     found: dict[str, list[str]] = {backfill: [] for backfill in launched}
