@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from image_assets.errors import PermanentError
 from image_assets.sandbox.wsgi import KeepAliveHandler, LoopbackServer
@@ -32,12 +32,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-
-class Sample(NamedTuple):
-    """An object's bytes and content type."""
-
-    body: bytes
-    content_type: str
+    from image_assets.sandbox.resources import Sample
 
 
 class _AwsHandler(KeepAliveHandler, MotoRequestHandler):

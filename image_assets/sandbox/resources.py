@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx2
 import sqlalchemy as sa
 
-from image_assets.sandbox.aws import Sample
 from image_assets.sandbox.sample_enhancement import ENHANCED_BUCKET, RAW_BUCKET, raw_objects
 from image_assets.sandbox.sample_generation import GENERATED_BUCKET, fill_products
 from image_assets.sandbox.sample_marketplace import MAPPING_PREFIX, MAPPINGS, mapping_file
@@ -62,6 +61,13 @@ NAV_ITEMS = sa.Table(
     *(sa.Column(f"Option{number}_{part}", sa.String) for number in (1, 2, 3) for part in ("Name", "Value")),
     sa.Column("Price", sa.Numeric(12, 2)),
 )
+
+
+class Sample(NamedTuple):
+    """An object's bytes and content type."""
+
+    body: bytes
+    content_type: str
 
 
 def make_client(env: Mapping[str, str], service: str) -> Any:
