@@ -59,8 +59,10 @@ class AwsServer(LoopbackServer):
         app: WSGIApplication = DomainDispatcherApplication(create_backend_app)
         return app
 
-    def put_objects(self, bucket: str, objects: Mapping[str, Sample]) -> None:
-        """Put objects into a bucket that is there, past HTTP: hundreds of requests would take moto seconds."""
+    def fill(self, bucket: str, objects: Mapping[str, Sample]) -> None:
+        """Let a bucket that is there hold these objects alone, past HTTP: hundreds of requests would take seconds."""
         backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+        for key in list(backend.get_bucket(bucket).keys):
+            backend.delete_object(bucket, key)
         for key, (body, content_type) in objects.items():
             backend.put_object(bucket, key, body).set_metadata({"Content-Type": content_type})

@@ -104,21 +104,22 @@ def reset(env: Mapping[str, str]) -> int:
         fill_products(env["DATABASE_URL"])
     reset_accounts(env)
     s3 = make_client(env, "s3")
-    samples = bucket_samples()
-    for bucket in _BUCKETS:
-        _reset_bucket(s3, bucket, samples.get(bucket, {}))
-    return sum(map(len, samples.values()))
+    for bucket, samples in bucket_samples().items():
+        _reset_bucket(s3, bucket, samples)
+    return sum(map(len, bucket_samples().values()))
 
 
 @cache
 def bucket_samples() -> Mapping[str, Mapping[str, Sample]]:
-    """The sample objects of each bucket, by key; drawn once in a process."""
+    """The sample objects of every bucket, by key; drawn once in a process."""
     mappings = {f"{MAPPING_PREFIX}{name}.json": mapping_file(name).read_bytes() for name in MAPPINGS}
     samples = {
         BUCKET: sample_objects(),
         MEDIA_BUCKET: media_objects(),
         REQUESTS_BUCKET: mappings,
         RAW_BUCKET: raw_objects(),
+        ENHANCED_BUCKET: {},
+        GENERATED_BUCKET: {},
     }
     return {
         bucket: {key: Sample(body, _CONTENT_TYPES[key.rsplit(".", 1)[-1].lower()]) for key, body in objects.items()}

@@ -203,10 +203,9 @@ class Sandbox:
         register_secret(self.env["AWS_SECRET_ACCESS_KEY"])
         resources.create_buckets(self.env)
         self.env["SQS_QUEUE_URL"] = ensure_queue(resources.make_client(self.env, "sqs"), resources.QUEUE)
-        for bucket, samples in resources.bucket_samples().items():
-            self._aws.put_objects(bucket, samples)
         # moto keeps buckets for the life of the process: an earlier sandbox of this one may have left objects.
-        resources.reset(self.env)
+        for bucket, samples in resources.bucket_samples().items():
+            self._aws.fill(bucket, samples)
 
     def _start_shopify(self) -> None:
         self._shopify.start()
