@@ -119,6 +119,12 @@ def _own_secrets() -> Iterator[None]:
     redaction._secrets_pattern = pattern
 
 
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A file for what a test's processes write."""
+    return tmp_path / "process.log"
+
+
 @dataclass(frozen=True)
 class Aws:
     """The S3 and SQS stand-in of this test process, and its fault layer."""

@@ -85,7 +85,11 @@ class Dagster:
     """Runs the project's assets and jobs in an instance, with the project's own executor."""
 
     instance: dg.DagsterInstance
-    definitions: dg.Definitions
+
+    @property
+    def definitions(self) -> dg.Definitions:
+        """The code location."""
+        return _definitions()
 
     def add_partitions(self, name: str, *keys: str) -> None:
         """Add dynamic partitions; a range of them goes by the order in which they were added."""
@@ -224,16 +228,17 @@ def definitions() -> dg.Definitions:
 
 @pytest.fixture(scope="session")
 def ephemeral_instance() -> Iterator[dg.DagsterInstance]:
+    """One for all tests of a process; emptying it leaves the cursors of daemons, which no test asks it for."""
     with dg.DagsterInstance.ephemeral() as instance:
         yield instance
 
 
 @pytest.fixture
-def dagster(ephemeral_instance: dg.DagsterInstance, definitions: dg.Definitions, env: dict[str, str]) -> Dagster:
+def dagster(ephemeral_instance: dg.DagsterInstance, env: dict[str, str]) -> Dagster:
     """An empty instance, on the settings of `env`: the last test's, as making one takes longer than emptying it."""
     assert env
     ephemeral_instance.wipe()
-    return Dagster(ephemeral_instance, definitions)
+    return Dagster(ephemeral_instance)
 
 
 @pytest.fixture

@@ -49,6 +49,18 @@ def delay(seconds: float) -> Answer:
     return answer
 
 
+def death(kill: Callable[[], None], *, carried_out: bool) -> Answer:
+    """An answer that the process which asked does not live to see; ``kill`` ends it."""
+
+    def answer(app: WsgiApp, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        if carried_out:
+            list(app(environ, start_response))
+        kill()
+        raise ConnectionResetError("nobody is there")
+
+    return answer
+
+
 def lose_answer(app: WsgiApp, environ: Environ, start_response: Any) -> Iterable[bytes]:
     """Do the work, then drop the connection before the client hears of it."""
     list(app(environ, start_response))

@@ -28,17 +28,12 @@ class Child:
         work: what it does.
         arguments: what with.
         output: a file that gets what it writes to standard output and error, after what is there.
-        env: its whole environment; that of this process when None.
+
+    Its environment is that of this process when it is made.
     """
 
-    def __init__(
-        self,
-        work: Callable[..., object],
-        *arguments: object,
-        output: Path | str = os.devnull,
-        env: Mapping[str, str] | None = None,
-    ) -> None:
-        run = (work, arguments, dict(os.environ if env is None else env), str(output))
+    def __init__(self, work: Callable[..., object], *arguments: object, output: Path | str = os.devnull) -> None:
+        run = (work, arguments, dict(os.environ), str(output))
         self._process = FORKS.Process(target=_be, args=run, daemon=True)
         self._output = Path(output)
         self._begun = Event()
@@ -71,9 +66,14 @@ class Child:
         return self._output.read_text()
 
     def kill(self) -> None:
-        """End it as a machine that loses power does, from any thread; it is dead when this returns."""
+        """End it as a machine that loses power does, from any thread; it is dead when this returns.
+
+        Raises:
+            TimeoutError: it has not begun, or does not die.
+        """
         os.kill(self.pid, signal.SIGKILL)
-        connection.wait([self._process.sentinel], PATIENCE_S)
+        if not connection.wait([self._process.sentinel], PATIENCE_S):
+            raise TimeoutError("the process does not die")
 
     def wait(self, timeout_s: float = PATIENCE_S) -> int:
         """How it ended, the negative number of a signal. For the thread that started it.
@@ -88,14 +88,9 @@ class Child:
         return self._process.exitcode
 
 
-def started(
-    work: Callable[..., object],
-    *arguments: object,
-    output: Path | str = os.devnull,
-    env: Mapping[str, str] | None = None,
-) -> Child:
+def started(work: Callable[..., object], *arguments: object, output: Path | str = os.devnull) -> Child:
     """A `Child` that has begun."""
-    child = Child(work, *arguments, output=output, env=env)
+    child = Child(work, *arguments, output=output)
     child.start()
     return child
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
 from image_assets.enhancement.tables import requests
 from image_assets_tests.conftest import Aws
 from image_assets_tests.enhancement.conftest import COUNT, Studio, assert_whole
-from image_assets_tests.faults import Answer, Environ, WsgiApp
+from image_assets_tests.faults import death
 from image_assets_tests.process_work import enhance
 from image_assets_tests.processes import Child
 
@@ -42,24 +41,12 @@ def runs() -> Runs:
     return Runs()
 
 
-def killing(runs: Runs, *, carried_out: bool) -> Answer:
-    """An answer of S3 that its client does not live to see."""
-
-    def answer(app: WsgiApp, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        if carried_out:
-            list(app(environ, start_response))
-        runs.kill()
-        raise ConnectionResetError("nobody is there")
-
-    return answer
-
-
 def at_analysis(studio: Studio, aws: Aws, runs: Runs) -> None:
     studio.gemini.faults.inject("call", on="text", action=runs.kill, when="after")
 
 
 def at_source(studio: Studio, aws: Aws, runs: Runs) -> None:
-    aws.faults.inject("PUT", "/sources/", killing(runs, carried_out=True))
+    aws.faults.inject("PUT", "/sources/", death(runs.kill, carried_out=True))
 
 
 def at_image(studio: Studio, aws: Aws, runs: Runs) -> None:
@@ -67,11 +54,11 @@ def at_image(studio: Studio, aws: Aws, runs: Runs) -> None:
 
 
 def before_object(studio: Studio, aws: Aws, runs: Runs) -> None:
-    aws.faults.inject("PUT", "/enhanced/", killing(runs, carried_out=False))
+    aws.faults.inject("PUT", "/enhanced/", death(runs.kill, carried_out=False))
 
 
 def after_object(studio: Studio, aws: Aws, runs: Runs) -> None:
-    aws.faults.inject("PUT", "/enhanced/", killing(runs, carried_out=True))
+    aws.faults.inject("PUT", "/enhanced/", death(runs.kill, carried_out=True))
 
 
 MOMENTS: dict[str, tuple[Callable[[Studio, Aws, Runs], None], int]] = {

@@ -20,7 +20,7 @@ from image_assets.generation.config import seed
 from image_assets.generation.tables import history
 from image_assets.sandbox.stability import StabilityServer
 from image_assets_tests.conftest import Aws
-from image_assets_tests.faults import Answer, Environ, WsgiApp
+from image_assets_tests.faults import Environ, WsgiApp, death
 from image_assets_tests.generation.chaos_worker import work
 from image_assets_tests.generation.conftest import Press, empty
 from image_assets_tests.processes import Child
@@ -57,17 +57,6 @@ class Scene:
         """End the process as a machine that loses power does."""
         self.process.kill()
 
-    def deadly(self, *, carried_out: bool) -> Answer:
-        """An answer of S3 that the process does not live to see."""
-
-        def answer(app: WsgiApp, environ: Environ, start_response: Any) -> Iterable[bytes]:
-            if carried_out:
-                list(app(environ, start_response))
-            self.kill()
-            raise ConnectionResetError("nobody is there")
-
-        return answer
-
 
 @pytest.fixture
 def scene(press: Press, aws: Aws, stability: StabilityServer, tmp_path: Path) -> Scene:
@@ -76,7 +65,7 @@ def scene(press: Press, aws: Aws, stability: StabilityServer, tmp_path: Path) ->
 
 
 def after_claim(scene: Scene) -> None:
-    scene.aws.faults.inject("GET", "/generated/", scene.deadly(carried_out=False))
+    scene.aws.faults.inject("GET", "/generated/", death(scene.kill, carried_out=False))
 
 
 def at_answer(scene: Scene) -> None:
@@ -84,15 +73,15 @@ def at_answer(scene: Scene) -> None:
 
 
 def before_main_object(scene: Scene) -> None:
-    scene.aws.faults.inject("PUT", "/generated/", scene.deadly(carried_out=False))
+    scene.aws.faults.inject("PUT", "/generated/", death(scene.kill, carried_out=False))
 
 
 def after_main_object(scene: Scene) -> None:
-    scene.aws.faults.inject("PUT", "/generated/", scene.deadly(carried_out=True))
+    scene.aws.faults.inject("PUT", "/generated/", death(scene.kill, carried_out=True))
 
 
 def between_sizes(scene: Scene) -> None:
-    scene.aws.faults.inject("PUT", "-card.jpg", scene.deadly(carried_out=True))
+    scene.aws.faults.inject("PUT", "-card.jpg", death(scene.kill, carried_out=True))
 
 
 def before_commit(scene: Scene) -> None:

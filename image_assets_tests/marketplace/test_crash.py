@@ -24,12 +24,6 @@ RECORDS = [record("A", "a1", "both", "a3"), record("B", "b1", "both")]
 MAPPING = mapping_of(*RECORDS)
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    """What the processes write."""
-    return tmp_path / "process.log"
-
-
 def run_killed_at(
     market: Market, log: Path, route: str, when: str, after: int = 0, *, skip_existing: bool = False
 ) -> None:

@@ -21,12 +21,6 @@ from image_assets_tests.storefront.test_faults import GROUP, fill, is_right, pre
 COMMAND = ("storefront", "sync", "--group-ids", "LGD-1", "--json")
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    """What the processes write."""
-    return tmp_path / "process.log"
-
-
 def run_killed_at(storefront: Storefront, log: Path, field: str, after: int = 0) -> None:
     """Sync, and die at a request."""
     process = Child(command_line, *COMMAND, output=log)
