@@ -7,6 +7,8 @@ BIN := .venv/bin
 export DAGSTER_HOME := $(CURDIR)
 export IMAGE_ASSETS_STATE_DIR ?= $(CURDIR)/.state
 export DAGSTER_STATE_DIR ?= $(IMAGE_ASSETS_STATE_DIR)/dagster
+# Where it is set, each of the many processes of tests and Dagster compiles every module it loads anew: half of their time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo dev test coverage lint format bench clean
 
