@@ -10,13 +10,14 @@ export DAGSTER_STATE_DIR ?= $(IMAGE_ASSETS_STATE_DIR)/dagster
 # Where it is set, each of the many processes of tests and Dagster compiles every module it loads anew: half of their time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo dev test coverage lint format bench clean
+.PHONY: help setup demo dev test soak coverage lint format bench clean
 
 help:
 	@echo "make demo    run every area on the sample data, twice, and write an HTML report"
 	@echo "make dev     open Dagster (http://127.0.0.1:3000) and the review page (:8000/review) on the sandbox"
-	@echo "make test    run all tests"
-	@echo "make coverage run them a fifth slower, and say which lines none of them reaches"
+	@echo "make test    run the tests, in a few minutes"
+	@echo "make soak    run those that take minutes: kills, storms, fuzzing, browsers, whole programs"
+	@echo "make coverage run both a fifth slower, and say which lines none of them reaches"
 	@echo "make lint    check style, types, import contracts and definitions"
 	@echo "make bench   measure renderer, storefront, marketplace, intake and queue (takes minutes; sharp needs npm)"
 	@echo "make setup   create .venv and .env; the others do it too"
@@ -50,8 +51,12 @@ dev: setup
 test: setup
 	$(BIN)/pytest
 
+soak: setup
+	$(BIN)/pytest --soak
+
 coverage: setup
-	$(BIN)/pytest --cov --cov-report=term:skip-covered
+	$(BIN)/pytest --cov --cov-fail-under=0 --cov-report=
+	$(BIN)/pytest --soak --cov --cov-append --cov-report=term:skip-covered
 
 lint: setup
 	$(BIN)/ruff check .

@@ -61,6 +61,9 @@ _OURS = (
     "IMAGE_GENERATION_",
     "OPENAI_",
     "STABILITY_",
+    *("ORACLE_USER", "ORACLE_PASSWORD", "ORACLE_DSN"),
+    "REDSHIFT_",
+    "REPLACEMENT_",
 )
 # Nothing of the developer's own environment may reach a test, nor a test the real AWS.
 for _name in list(os.environ):
@@ -70,6 +73,32 @@ os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 SECRET_KEY = "test-secret-access-key"
 
+# What takes minutes: processes that are killed, storms, fuzzing, browsers, whole programs. `make test` leaves them out
+# and `make soak` (`pytest --soak`) runs them alone; a file that is named is run either way.
+SOAK_FILES = (
+    "cli/test_programs.py",
+    "deals/replacement/test_crash.py",
+    "deals/test_crash.py",
+    "enhancement/test_chaos.py",
+    "enhancement/test_crash.py",
+    "generation/test_chaos.py",
+    "generation/test_crash.py",
+    "marketplace/test_crash.py",
+    "marketplace/test_faults.py",
+    "sandbox/test_dev.py",
+    "sandbox/test_server.py",
+    "storefront/test_crash.py",
+    "storefront/test_economy.py",
+    "storefront/test_faults.py",
+    "stores/test_frames_crash.py",
+    "test_build.py",
+    "test_canary.py",
+    "test_demo.py",
+    "vendors/shopify/test_budget_workloads.py",
+    "web/test_browser.py",
+    "web/test_openapi.py",
+    "web/test_server.py",
+)
 # With --dist loadfile a worker takes whole files in this order: the longest first, so that no worker ends long after
 # the others.
 LONGEST_FILES = (
@@ -101,6 +130,19 @@ LONGEST_FILES = (
     "vendors/test_fetch.py",
     "enhancement_dagster/test_automation.py",
 )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let one choose between the two halves."""
+    parser.addoption("--soak", action="store_true", help="run the tests that take minutes, and no others")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the other half; its modules are not even imported."""
+    if not collection_path.name.startswith("test_"):
+        return None
+    soaks = {Path(__file__).parent / name for name in SOAK_FILES}
+    return True if (collection_path in soaks) is not config.getoption("--soak") else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -306,6 +348,12 @@ def migrated_url(postgres: EmbeddedPostgres) -> str:
     url = postgres.create_database("migrated", "database-password")
     migrate(url)
     return url
+
+
+@pytest.fixture(scope="session")
+def others_databases(postgres: EmbeddedPostgres) -> dict[str, str]:
+    """Databases that stand for Oracle and for Redshift; whoever uses one makes its tables anew."""
+    return {name: postgres.create_database(name, f"{name}-password") for name in ("deals", "redshift")}
 
 
 @pytest.fixture(scope="session")

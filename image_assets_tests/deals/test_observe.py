@@ -57,12 +57,12 @@ def listed(key: str, size: int = 1, etag: str = "e") -> ListedObject:
 # What it costs
 
 
-def test_k_keys_cost_one_list_per_thousand_and_nothing_else(
-    aws: Aws, bucket: Bucket, store: ObjectStore, layout: Layout
-) -> None:
-    keys = [layout.key(ImageRef(12000 + i // 14, 1), layout.variant_set.variants[i % 14]) for i in range(2001)]
+def test_k_keys_cost_one_list_per_page_and_nothing_else(aws: Aws, bucket: Bucket, s3: object, layout: Layout) -> None:
+    store = ObjectStore(s3, bucket.name, page_keys=100)
+    assert ObjectStore(s3, bucket.name).page_keys == 1000  # S3's own limit
+    keys = [layout.key(ImageRef(12000 + i // 14, 1), layout.variant_set.variants[i % 14]) for i in range(201)]
     present = 0
-    for count, lists in ((0, 1), (1, 1), (999, 1), (1000, 1), (1001, 2), (2001, 3)):
+    for count, lists in ((0, 1), (1, 1), (99, 1), (100, 1), (101, 2), (201, 3)):
         seed(aws.url, bucket.name, keys[present:count])
         present = count
         aws.faults.clear()

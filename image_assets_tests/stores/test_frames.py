@@ -1,17 +1,14 @@
 """Parquet frames in a folder and in a bucket.
 
-Here: round trips, one atomic write under SIGKILL, ids of content, places, and every frame that is none or not ours. Not
-here: what the deals area keeps in frames (``deals/test_frames.py``).
+Here: round trips, one atomic write, ids of content, places, and every frame that is none or not ours. Not
+here: what the deals area keeps in frames (``deals/test_frames.py``); writers that are
+killed (``test_frames_crash.py``).
 """
 
 from __future__ import annotations
 
 import io
 import os
-import random
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -306,50 +303,6 @@ def test_a_damaged_frame_is_refused_or_read_as_it_was_but_never_read_wrong(frame
 
 
 # One atomic write
-
-WRITER = """
-import sys
-from itertools import count
-from pathlib import Path
-import pyarrow as pa
-from image_assets.stores.frames import FolderBlobs, Footer, FrameStore, FrameType
-
-kind = FrameType("area/noun", pa.schema([pa.field("n", pa.int64())]), 1)
-frames = FrameStore(FolderBlobs(Path(sys.argv[1])))
-for number in count(int(sys.argv[2])):
-    frames.write(kind, "12", {"n": [number] * (1000 + number % 7 * 5_000)}, Footer("run", str(number)))
-"""
-
-
-def test_a_reader_beside_a_writer_that_is_killed_sees_the_old_frame_or_the_new_one(tmp_path: Path) -> None:
-    kind = FrameType("area/noun", pa.schema([pa.field("n", pa.int64())]), 1)
-    frames = FrameStore(FolderBlobs(tmp_path))
-    draw = random.Random(1)
-    newest = 0
-    frames.write(kind, "12", {"n": [0] * 1000}, Footer("run", "0"))
-
-    def read() -> int:
-        found = frames.read(kind, "12")
-        number = int(found.footer.observed_at)
-        values = found.table.column("n")
-        assert len(values) == 1000 + number % 7 * 5_000
-        assert values.unique().to_pylist() == [number]
-        return number
-
-    for _ in range(3):
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), str(newest + 1)])
-        stop = newest + draw.randint(3, 20)
-        while (number := read()) < stop:
-            assert writer.poll() is None
-            assert number >= newest
-            newest = number
-            time.sleep(draw.random() / 100)  # the writer may have to share the processor
-        time.sleep(draw.random() / 50)
-        writer.kill()
-        assert writer.wait() == -9
-        newest = max(newest, read())
-    frames.write(kind, "12", {"n": [0] * 1000}, Footer("run", "0"))  # what a killed writer leaves is in nobody's way
-    assert read() == 0
 
 
 def test_a_write_that_fails_leaves_the_old_frame_and_nothing_else(tmp_path: Path) -> None:
