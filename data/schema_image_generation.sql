@@ -632,6 +632,24 @@ CREATE VIEW image_generation_hourly AS
 
 UPDATE alembic_version SET version_num='0005' WHERE alembic_version.version_num = '0004';
 
+-- Running upgrade 0005 -> 0006
+
+CREATE TABLE deal_image_replacements (
+    image_id BIGINT NOT NULL, 
+    source_etag TEXT NOT NULL, 
+    deal_id BIGINT NOT NULL, 
+    new_image_id BIGINT NOT NULL, 
+    state TEXT NOT NULL, 
+    rows_before JSONB DEFAULT '[]' NOT NULL, 
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
+    CONSTRAINT pk_deal_image_replacements PRIMARY KEY (image_id, source_etag), 
+    CONSTRAINT uq_deal_image_replacements_new_image_id UNIQUE (new_image_id), 
+    CONSTRAINT ck_deal_image_replacements_ck_deal_image_replacements_state CHECK (state IN ('taken', 'placed', 'done', 'restoring', 'restored'))
+);
+
+UPDATE alembic_version SET version_num='0006' WHERE alembic_version.version_num = '0005';
+
 COMMIT;
 
 INSERT INTO image_generation_schedule (schedule_name) VALUES ('default_image_generation_schedule') ON CONFLICT DO NOTHING;
@@ -668,6 +686,7 @@ ALTER TABLE ai_generation_costs ENABLE ROW LEVEL SECURITY;
 ALTER TABLE generated_images ENABLE ROW LEVEL SECURITY;
 ALTER TABLE generated_image_decisions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE image_generation_counts ENABLE ROW LEVEL SECURITY;
+ALTER TABLE deal_image_replacements ENABLE ROW LEVEL SECURITY;
 ALTER VIEW enhancement_overview SET (security_invoker = true);
 ALTER VIEW products_pending_review SET (security_invoker = true);
 ALTER VIEW recent_enhanced_images SET (security_invoker = true);

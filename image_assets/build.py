@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from image_assets.deals import assets as deals_assets, automation as deals_automation
+from image_assets.deals.replacement import assets as replacement_assets, automation as replacement_automation
 from image_assets.enhancement import assets as enhancement_assets, automation as enhancement_automation
 from image_assets.generation import assets as generation_assets, automation as generation_automation
 from image_assets.marketplace import assets as marketplace_assets, automation as marketplace_automation
@@ -26,9 +27,12 @@ def build_definitions(*, resources: Mapping[str, Any] | None = None) -> dg.Defin
     Reads no setting and no network: definitions load without secrets and without a sandbox.
     """
     install_log_redaction()
-    assets = (deals_assets, storefront_assets, marketplace_assets, enhancement_assets, generation_assets)
+    assets = (
+        *(deals_assets, replacement_assets, storefront_assets, marketplace_assets),
+        *(enhancement_assets, generation_assets),
+    )
     automation = (
-        *(deals_automation, storefront_automation, marketplace_automation),
+        *(deals_automation, replacement_automation, storefront_automation, marketplace_automation),
         *(enhancement_automation, generation_automation),
     )
     return dg.Definitions(

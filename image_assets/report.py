@@ -20,6 +20,7 @@ TURNED_AWAY = frozenset(
     {
         *("unreachable", "unavailable", "access_denied", "settings", "bad_url"),
         *("forbidden", "no_shop", "redirect", "shop_frozen", "shop_locked", "no_bucket", "no_gallery", "throttled"),
+        *("database_refused", "redshift_refused"),
         *("no_model", "budget", "bad_credentials", "account", "not_geminis", "not_the_vendor"),
     }
 )

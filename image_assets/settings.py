@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import (
     AliasChoices,
@@ -28,7 +28,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from image_assets.errors import SettingsError
 from image_assets.paths import checkout_root, default_state_dir
 from image_assets.redaction import register_secret
-from image_assets.settings_guards import is_loopback, no_sandbox_error, parse_tokens
+from image_assets.settings_guards import guard_database, is_loopback, no_sandbox_error, parse_tokens
 from image_assets.settings_sources import (
     SandboxSource,
     VariablesSource,
@@ -77,6 +77,31 @@ class Settings(VendorSettings):
     deals_variant_set: str = Field("deals", validation_alias="DEALS_VARIANT_SET")
     deals_workers: int = Field(8, ge=1, le=64, validation_alias="DEALS_WORKERS")
     deals_check_sample: int = Field(5, ge=0, le=10_000, validation_alias="DEALS_CHECK_SAMPLE")
+
+    # Spec 01, "Oracle Database" and "Redshift": the deals database and the experiments of position-zero replacement.
+    deals_database_url: SecretStr | None = Field(None, validation_alias="DEALS_DATABASE_URL")
+    oracle_user: str | None = Field(None, validation_alias="ORACLE_USER")
+    oracle_password: SecretStr | None = Field(None, validation_alias="ORACLE_PASSWORD")
+    oracle_dsn: str | None = Field(None, validation_alias="ORACLE_DSN")
+    redshift_host: str | None = Field(None, validation_alias="REDSHIFT_HOST")
+    redshift_port: int = Field(5439, ge=1, le=65535, validation_alias="REDSHIFT_PORT")
+    redshift_dbname: str | None = Field(None, validation_alias="REDSHIFT_DBNAME")
+    redshift_user: str | None = Field(None, validation_alias="REDSHIFT_USER")
+    redshift_password: SecretStr | None = Field(None, validation_alias="REDSHIFT_PASSWORD")
+    redshift_sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = Field(
+        "require", validation_alias="REDSHIFT_SSLMODE"
+    )
+    redshift_candidates_query: str = Field("", validation_alias="REDSHIFT_CANDIDATES_QUERY")
+    replacement_source_key: str = Field(
+        "images/deal/{deal_id}/{image_id}00000.jpg", validation_alias="REPLACEMENT_SOURCE_KEY"
+    )
+    replacement_sequence: str = Field(
+        "deal_voucher_image_seq",
+        pattern=r"^[A-Za-z][A-Za-z0-9_$#]{0,127}$",
+        validation_alias="REPLACEMENT_SEQUENCE",
+    )
+    # Spec 01: "Main script: 15-25 workers for image replacement".
+    replacement_workers: int = Field(15, ge=1, le=64, validation_alias="REPLACEMENT_WORKERS")
 
     media_s3_bucket: str | None = Field(None, validation_alias="MEDIA_S3_BUCKET")
     storefront_prefix: str = Field("sorted-media/", validation_alias="STOREFRONT_PREFIX")
@@ -167,6 +192,17 @@ class Settings(VendorSettings):
             raise ValueError(f"may use the fields {{Image_SKU}} and {{n}} only, not {value!r}") from None
         return value
 
+    @field_validator("replacement_source_key")
+    @classmethod
+    def _source_key(cls, value: str) -> str:
+        try:
+            found = {value.format(deal_id=deal, image_id=image) for deal, image in ((1, 2), (1, 3), (4, 2))}
+        except (KeyError, IndexError, ValueError, AttributeError):
+            found = set[str]()
+        if len(found) != 3 or value.startswith("/"):
+            raise ValueError(f"must hold {{deal_id}} and {{image_id}} and no other field, not {value!r}")
+        return value
+
     def model_post_init(self, _context: Any, /) -> None:
         """Register every secret for redaction, before anything can print it."""
         values = [getattr(self, name) for name in type(self).model_fields]
@@ -230,6 +266,28 @@ class Settings(VendorSettings):
                 "sandbox.",
                 hint="Set IMAGE_ASSETS_ENV=production to work on it.",
             )
+
+    def require_deals_database(self) -> None:
+        """Guard the deals database: what is put first there must have its files in the bucket of the same environment.
+
+        Raises:
+            SettingsError: no sandbox is running, the database does not belong to it, or both ways to name one are used.
+        """
+        named = self.deals_database_url is not None
+        if self.environment == "sandbox":
+            guard_database("DEALS_DATABASE_URL", self.require("deals_database_url"))
+        elif named and self.oracle_dsn:
+            raise SettingsError("DEALS_DATABASE_URL and ORACLE_DSN are both set.", hint="Unset the one you don't mean.")
+        elif not named:
+            for field in ("oracle_dsn", "oracle_user", "oracle_password"):
+                self.require(field)
+
+    def require_redshift(self) -> None:
+        """Guard Redshift likewise. Raises as `require_deals_database`."""
+        for field in ("redshift_host", "redshift_dbname", "redshift_user", "redshift_password"):
+            self.require(field)
+        if self.environment == "sandbox":
+            guard_database("REDSHIFT_HOST", f"redshift://{self.require('redshift_host')}")
 
 
 def variable_name(field: str) -> str:

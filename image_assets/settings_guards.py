@@ -46,6 +46,19 @@ def guard_vendor(
         )
 
 
+def guard_database(variable: str, url: str) -> None:
+    """Keep sandbox mode away from databases that are not on this machine; the message never repeats the address.
+
+    Raises:
+        SettingsError: it is not.
+    """
+    if not is_loopback(url):
+        raise SettingsError(
+            f"{variable} is not on this machine, but IMAGE_ASSETS_ENV is sandbox.",
+            hint="Set IMAGE_ASSETS_ENV=production to work on it.",
+        )
+
+
 def no_sandbox_error() -> SettingsError:
     """The one sentence for a sandbox command without a sandbox."""
     return SettingsError(

@@ -191,12 +191,20 @@ SANDBOX_PROVIDES = {
     *("shopify_shop", "shopify_access_token", "plytix_api_key", "plytix_api_password"),
     *("enhanced_s3_bucket", "gemini_api_key", "api_tokens"),
     *("generation_s3_bucket", "openai_api_key", "stability_api_key"),
+    *("deals_database_url", "redshift_host", "redshift_dbname", "redshift_user", "redshift_password"),
 }
 
 HINTS = {
     "s3_bucket": "Set it to the bucket that holds the deal images.",
     "media_s3_bucket": "Set it to the bucket that holds the product images of STOREFRONT_PREFIX.",
     "catalog_database_url": "Set it to the database of nav_items, e.g. mysql+pymysql://user:password@host/catalog.",
+    "oracle_dsn": "Set it to the deals database, e.g. host:1521/service; or DEALS_DATABASE_URL, as a URL.",
+    "oracle_user": "Set it to the user of ORACLE_DSN.",
+    "oracle_password": "Set it to the password of ORACLE_USER.",
+    "redshift_host": "Set it to the cluster that holds temp.opt_image_variants.",
+    "redshift_dbname": "Set it to the database of REDSHIFT_HOST.",
+    "redshift_user": "Set it to a user of REDSHIFT_HOST who may update temp.opt_image_variants.",
+    "redshift_password": "Set it to the password of REDSHIFT_USER.",
     "shopify_shop": "Set it to the shop's own domain, e.g. my-shop.myshopify.com.",
     "shopify_access_token": "Set it to an Admin API access token of the shop (shpat_...).",
     "plytix_api_key": "Set it to an API key of the account (Plytix, Settings, API credentials).",

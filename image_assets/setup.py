@@ -94,6 +94,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("renderer", _renderer),
         ("deal images", _bucket),
         ("request files", _requests),
+        ("deals database", _deals_database),
+        ("experiments", _experiments),
         ("product images", _media),
         ("catalog", _catalog),
         ("shop", _shop),
@@ -166,6 +168,28 @@ def _requests(settings: Settings) -> tuple[State, str]:
     store = ObjectStore(make_client(settings, "s3"), settings.requests_s3_bucket)
     next(store.list_pages("requests/"), [])
     return State.OK, store.url("requests/")
+
+
+def _deals_database(settings: Settings) -> tuple[State, str]:
+    from image_assets.deals.replacement.workplace import open_deal_images
+
+    if settings.deals_database_url is None and settings.oracle_dsn is None:
+        return State.OFF, "ORACLE_DSN: no deal's first image can be replaced"
+    with open_deal_images(settings) as images:
+        images.check()
+    return State.OK, f"deal_voucher_image can be read; new ids come from {settings.replacement_sequence}"
+
+
+def _experiments(settings: Settings) -> tuple[State, str]:
+    from image_assets.deals.replacement.experiments import Experiments
+    from image_assets.stores.redshift import connection_arguments, connector
+
+    if settings.redshift_host is None:
+        return State.OFF, "REDSHIFT_HOST: no experiment's winner is known"
+    connect = connector(connection_arguments(settings))
+    candidates = Experiments(connect, settings.redshift_candidates_query).winners()
+    unusable = f", {len(candidates.rejected):,} rows that name no image" if candidates.rejected else ""
+    return State.OK, f"{len(candidates):,} winners{unusable}"
 
 
 def _media(settings: Settings) -> tuple[State, str]:

@@ -37,6 +37,7 @@ from image_assets.sandbox.demo_report import (
     GenerationSection,
     MarketplaceSection,
     OtherAreas,
+    ReplacementSection,
     StorefrontSection,
     write_report,
 )
@@ -48,7 +49,7 @@ from image_assets.storefront.partitions import product_group
 from image_assets.stores import aws as aws_store
 from image_assets.stores.frames import FrameStore
 from image_assets.stores.s3 import ObjectStore
-from image_assets_tests.canary import SECRETS, SIGNATURE, Evidence, canary, environment
+from image_assets_tests.canary import SECRETS, SIGNATURE, Evidence, canary, environment, value_of
 from image_assets_tests.canary_systems import BUCKET, GROUPS, Systems
 from image_assets_tests.conftest import Aws
 from image_assets_tests.faults import error
@@ -99,7 +100,7 @@ class Flows:
         run = self.instance.create_run_for_job(
             subset,
             asset_selection=frozenset(keys),
-            tags={"dagster/partition": partition},
+            tags={"dagster/partition": partition} if partition else {},
             run_config={"execution": {"config": {"retries": {"disabled": {}}}}},
         )
         execute_run(InMemoryJob(subset), run, self.instance, raise_on_error=False)
@@ -238,7 +239,13 @@ class Flows:
         assert [demo.run.report.reasons["images_failed"] for demo in synced] == [1, 0]
         return StorefrontSection(synced[0], synced[1], gallery_cards(synced[1], self.folder / "page"))
 
-    def page(self, enhancement: EnhancementSection, generation: GenerationSection) -> None:
+    def dead(self, name: str) -> str:
+        """A database that is not there, under its marked secret."""
+        return value_of(name, "")
+
+    def page(
+        self, replacements: ReplacementSection, enhancement: EnhancementSection, generation: GenerationSection
+    ) -> None:
         """The demo's report of a pass with failures whose messages name secrets."""
         settings = load_settings()
         store, layout = ObjectStore.from_settings(settings), layout_from(settings)
@@ -247,7 +254,7 @@ class Flows:
         demo.results = list(generate(store, layout, Requests.of([GOOD, BROKEN], "page"), ApplyOptions()))
         for result in demo.results:
             demo.requested.add(result.outcome)
-        others = OtherAreas(self.storefront_page(), self.marketplace_page(), enhancement, generation)
+        others = OtherAreas(replacements, self.storefront_page(), self.marketplace_page(), enhancement, generation)
         page = write_report(self.folder / "page", store, layout, demo, DemoPass(), others)
         self.evidence.page = page.read_text("utf-8")
 

@@ -18,8 +18,9 @@ from image_assets.sandbox.gemini import Behaviour as GeminiBehaviour, GeminiServ
 from image_assets.sandbox.openai import Behaviour as OpenAiBehaviour, OpenAiServer
 from image_assets.sandbox.plytix import Behaviour as PlytixBehaviour, PlytixServer
 from image_assets.sandbox.postgres import EmbeddedPostgres
-from image_assets.sandbox.resources import NAV_ITEMS
+from image_assets.sandbox.resources import NAV_ITEMS, redshift_env
 from image_assets.sandbox.sample_marketplace import AMAZON_HOST, GALLERY, PRODUCTS, amazon_image
+from image_assets.sandbox.sample_replacements import fill_deals, fill_experiments
 from image_assets.sandbox.shopify import ShopifyServer
 from image_assets.sandbox.shopify.shop import Shop
 from image_assets.sandbox.stability import Behaviour as StabilityBehaviour, StabilityServer
@@ -85,8 +86,12 @@ def started(postgres: EmbeddedPostgres) -> Iterator[Systems]:
     """The databases, the shop, Plytix and the makers of images; what they draw is tiny."""
     urls = {
         variable_name(name): postgres.create_database(f"canary_{name}", password_of(name))
-        for name in ("database_url", "catalog_database_url")
+        for name in ("database_url", "catalog_database_url", "deals_database_url")
     }
+    fill_deals(urls["DEALS_DATABASE_URL"])
+    redshift = postgres.create_database("canary_redshift_password", password_of("redshift_password"))
+    fill_experiments(redshift)
+    urls |= redshift_env(redshift)
     migrate(urls["DATABASE_URL"])
     engine = make_engine(urls["CATALOG_DATABASE_URL"])
     with engine.begin() as connection:

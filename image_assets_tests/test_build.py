@@ -53,7 +53,8 @@ def test_definitions_load_with_an_empty_environment_from_any_folder(elsewhere: P
     )
     assert json.loads(done.stdout) == {
         "assets": [
-            "deals/image_inventory", "deals/image_variants", "deals/missing_variants", "deals/variant_requests",
+            "deals/image_inventory", "deals/image_variants", "deals/missing_variants",
+            "deals/position_zero_images", "deals/replacement_candidates", "deals/variant_requests",
             "enhancement/enhanced_images", "enhancement/prompts", "enhancement/requests",
             "generation/dashboard", "generation/generated_images", "generation/queue",
             "marketplace/image_references", "marketplace/plytix_asset_links", "marketplace/plytix_assets",

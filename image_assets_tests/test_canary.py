@@ -39,6 +39,7 @@ from image_assets_tests.canary import (
 from image_assets_tests.canary_enhancement import GRANTS, EnhancementFlows, granted
 from image_assets_tests.canary_flows import BROKEN, GOOD, Flows
 from image_assets_tests.canary_generation import GenerationFlows
+from image_assets_tests.canary_replacement import ReplacementFlows
 from image_assets_tests.canary_systems import BUCKET, Systems, started, variables
 from image_assets_tests.conftest import Aws
 from image_assets_tests.vendors.webhook import serve_webhook
@@ -91,7 +92,9 @@ def evidence(
             found.signatures.update(systems.plytix.tokens)
             generation = GenerationFlows(flows)
             runs += generation.run()
-            flows.page(enhancement.section(), generation.section())
+            replacement = ReplacementFlows(flows)
+            runs += replacement.run()
+            flows.page(replacement.section(), enhancement.section(), generation.section())
             logging.getLogger("anybody").debug("settings: %s %r", settings, settings.model_dump())
         for run_id in runs:
             found.events += "\n".join(serialize_value(entry) for entry in instance.all_logs(run_id))
@@ -111,7 +114,8 @@ def test_the_secret_settings_are_found_by_their_type() -> None:
     assert set(SECRETS) >= {
         "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "database_url", "catalog_database_url",
         "shopify_access_token", "plytix_api_key", "plytix_api_password", "gemini_api_key", "openai_api_key",
-        "stability_api_key", "api_tokens", "alert_webhook_url",
+        "stability_api_key", "api_tokens", "alert_webhook_url", "deals_database_url", "oracle_password",
+        "redshift_password",
     }  # fmt: skip
 
 
@@ -180,6 +184,12 @@ def test_every_flow_went_wrong_as_it_should(evidence: Evidence) -> None:
         "generation status, some failed": 0,
         "generation resume": 0,
         "generation resume --json": 0,
+        "replace, no redshift": 2,
+        "replace, refused": 2,
+        "replace --dry-run": 1,
+        "replace": 1,
+        "restore": 0,
+        "replace, dead database": 2,
     }
     # Deals, then the storefront: dead databases, a refused token (assets, job), a failed file (assets, job), success.
     assert evidence.runs[:11] == [True, False, False, False, False, False, False, True, True, True, True]
@@ -189,7 +199,9 @@ def test_every_flow_went_wrong_as_it_should(evidence: Evidence) -> None:
     # and success, each after the job that redrives.
     assert evidence.runs[14:22] == [False, False, True, False, True, True, True, True]
     # The generation: keys that are refused; a product that is, and one whose image is made.
-    assert evidence.runs[22:] == [False, True]
+    assert evidence.runs[22:24] == [False, True]
+    # Replacements: no Redshift, a password that is refused, candidates that fail, a dead database.
+    assert evidence.runs[24:] == [False, False, True, False]
     assert len(evidence.errors) == 2
     assert "HTTP 500" in evidence.errors[0]
     assert "no answer" in evidence.errors[1]

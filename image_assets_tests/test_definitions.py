@@ -18,6 +18,8 @@ SNAPSHOT = {
         "deals/image_inventory": ("deals", "deal_prefix", ()),
         "deals/image_variants": ("deals", "deal_prefix", ("complete", "exact_size", "no_failed_items")),
         "deals/missing_variants": ("deals", "deal_prefix", ("no_orphans",)),
+        "deals/position_zero_images": ("deals", "none", ("complete", "no_failed_items", "positions")),
+        "deals/replacement_candidates": ("deals", "none", ()),
         "deals/variant_requests": ("deals", "deal_request", ("no_failed_items",)),
         "enhancement/enhanced_images": (
             "enhancement",
@@ -68,6 +70,7 @@ SNAPSHOT = {
     },
     "schedules": {
         "daily_marketplace_sync": ("STOPPED", "30 3 * * *", "UTC"),
+        "daily_replacement_candidates": ("STOPPED", "30 4 * * *", "UTC"),
         "nightly_deals_audit": ("STOPPED", "30 1 * * *", "UTC"),
         "nightly_storefront_sync": ("STOPPED", "30 2 * * *", "UTC"),
         "outbox_relay": ("STOPPED", "* * * * *", "UTC"),
@@ -80,10 +83,12 @@ SNAPSHOT = {
         "generation_retry_failed",
         "marketplace_unlink",
         "relay_outbox",
+        "replace_deal_images",
+        "restore_deal_images",
         "retry_failed_deal_images",
         "storefront_sync",
     },
-    "resources": {"database", "frames", "objects", "s3", "settings", "sqs"},
+    "resources": {"database", "frames", "objects", "redshift", "s3", "settings", "sqs"},
     "partitions": {
         "amazon_mapping": "dynamic",
         "deal_prefix": [*map(str, range(10, 100)), *map(str, range(1, 10)), "other"],
@@ -98,6 +103,7 @@ SNAPSHOT = {
 AUTOMATED = {
     "deals/image_variants",
     "deals/missing_variants",
+    "deals/position_zero_images",
     "marketplace/plytix_asset_links",
     "marketplace/plytix_assets",
     "storefront/media_plan",

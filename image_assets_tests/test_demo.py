@@ -20,6 +20,7 @@ from image_assets.marketplace.model import unique_images
 from image_assets.sandbox.demo import run_demo
 from image_assets.sandbox.sample_deals import EXPECTED_FAILURES, EXPECTED_REQUEST_FAILURES
 from image_assets.sandbox.sample_marketplace import EXPECTED_PROBLEMS, mapping_file
+from image_assets.sandbox.sample_replacements import EXPECTED_REPLACEMENT_FAILURES, FIRST_NEW_ID, IN_TEST_IMAGES
 from image_assets.sandbox.sample_storefront import (
     EXPECTED_MISSING,
     EXPECTED_REJECTED,
@@ -109,6 +110,26 @@ def test_every_failed_image_is_on_the_page_with_its_reason(demo: Demo) -> None:
         assert f'<td>{deal_id}/{image_id}</td><td class="reason">{reason}</td>' in demo.page
 
 
+def test_winners_are_at_position_zero_on_the_page_and_the_second_pass_replaces_none(demo: Demo) -> None:
+    replaced = len(IN_TEST_IMAGES) - len(EXPECTED_REPLACEMENT_FAILURES)
+    assert f"9 experiments in test; {replaced} images replaced, 3 failed; {replaced * 14} PUT requests" in demo.printed
+    assert "Second pass: 0 images replaced, 0 PUT requests." in demo.printed
+    section = demo.page.partition('id="replacements"')[2].partition('id="storefront"')[0]
+    for reason in EXPECTED_REPLACEMENT_FAILURES.values():
+        assert f'<span class="reason">{reason}</span>' in section
+    blocks = section.split('<div class="product">')[1:]
+    assert len(blocks) == replaced
+    for block in blocks:
+        before, _, after = block.partition('<p class="note">after</p>')
+        new = re.search(r'<figure class="new"><img src="([^"]+)"[^>]*>\s*<figcaption>0: (\d+)</figcaption>', after)
+        assert new is not None
+        assert int(new[2]) >= FIRST_NEW_ID
+        assert 'class="own"' in before
+        for path in re.findall(r'<img src="([^"]+)"', block):
+            with Image.open(demo.folder / path) as image:
+                image.load()
+
+
 @dataclass(frozen=True)
 class Shown:
     """A picture of a gallery on the page: its file, whose it is, and the variants that show it."""
@@ -147,7 +168,8 @@ _FIGURE = re.compile(
 def products_of(page: str) -> dict[str, Product]:
     """The storefront's products of the page by group."""
     found: dict[str, Product] = {}
-    for block in page.partition('id="marketplace"')[0].split('<div class="product">')[1:]:
+    section = page.partition('id="storefront"')[2].partition('id="marketplace"')[0]
+    for block in section.split('<div class="product">')[1:]:
         group = re.search(r"<h3>.*? <span>([^<]+)</span></h3>", block)
         assert group is not None
         figures = list(_FIGURE.finditer(block))

@@ -18,7 +18,8 @@ from image_assets.sandbox.gemini import GeminiServer
 from image_assets.sandbox.openai import OpenAiServer
 from image_assets.sandbox.plytix import Behaviour, PlytixServer
 from image_assets.sandbox.postgres import EmbeddedPostgres
-from image_assets.sandbox.resources import fill_catalog
+from image_assets.sandbox.resources import fill_catalog, redshift_env
+from image_assets.sandbox.sample_replacements import IN_TEST_IMAGES, fill_deals, fill_experiments
 from image_assets.sandbox.sample_storefront import EXPECTED_GROUPS
 from image_assets.sandbox.shopify import ShopifyServer
 from image_assets.sandbox.stability import StabilityServer
@@ -60,6 +61,14 @@ def catalog_url(postgres: EmbeddedPostgres) -> str:
 
 
 @pytest.fixture(scope="module")
+def winners(others_databases: dict[str, str]) -> dict[str, str]:
+    """Settings of the sample deals and their experiments, which these tests only look at."""
+    fill_deals(others_databases["deals"])
+    fill_experiments(others_databases["redshift"])
+    return {"DEALS_DATABASE_URL": others_databases["deals"], **redshift_env(others_databases["redshift"])}
+
+
+@pytest.fixture(scope="module")
 def shopify_server() -> Iterator[ShopifyServer]:
     with ShopifyServer() as server:
         yield server
@@ -95,6 +104,7 @@ def whole(
     s3: Any,
     migrated_url: str,
     catalog_url: str,
+    winners: dict[str, str],
     shopify: ShopifyServer,
     plytix: PlytixServer,
     gemini: GeminiServer,
@@ -119,6 +129,7 @@ def whole(
             # The first who asks with a key sets its window for the whole process.
             "GEMINI_PER_MINUTE": "1000000",
             "CATALOG_DATABASE_URL": catalog_url,
+            **winners,
             **shopify.env(),
             **plytix.env(),
             "PLYTIX_PER_10_S": "100000",
@@ -207,14 +218,16 @@ def test_the_doctor_finds_everything_well(whole: Change) -> None:
     settings = whole()
     found = findings(settings)
     assert list(found) == [
-        "environment", "state folder", "variant set", "renderer", "deal images", "request files", "product images",
-        "catalog", "shop", "plytix", "enhanced images", "gemini", "generated images", "image makers", "product API",
-        "frames", "queue", "database", "alerts",
+        "environment", "state folder", "variant set", "renderer", "deal images", "request files", "deals database",
+        "experiments", "product images", "catalog", "shop", "plytix", "enhanced images", "gemini", "generated images",
+        "image makers", "product API", "frames", "queue", "database", "alerts",
     ]  # fmt: skip
     assert {finding.state for finding in found.values()} == {State.OK}
     assert found["variant set"].detail == "deals, 14 variants"
     assert found["deal images"].detail == f"s3://{settings.s3_bucket}/images/deal/"
     assert found["product images"].detail == f"s3://{settings.media_s3_bucket}/sorted-media/"
+    assert "new ids come from deal_voucher_image_seq" in found["deals database"].detail
+    assert found["experiments"].detail == f"{len(IN_TEST_IMAGES)} winners"
     assert found["catalog"].detail == f"{EXPECTED_GROUPS} product groups"
     assert found["shop"].detail.endswith(f", API {settings.shopify_api_version}")
     assert found["plytix"].detail == "default, outlet: signed in, the gallery amazon_images is there"
@@ -233,10 +246,13 @@ def test_the_doctor_says_what_is_not_set(change: Change, s3: Any) -> None:
     found = findings(change(REQUESTS_S3_BUCKET=None))
     off = {name: finding.detail for name, finding in found.items() if finding.state is State.OFF}
     assert set(off) == {
-        "request files", "catalog", "shop", "plytix", "gemini", "product API", "queue", "database", "alerts",
+        "request files", "deals database", "experiments", "catalog", "shop", "plytix", "gemini", "product API", "queue",
+        "database", "alerts",
     }  # fmt: skip
     for name, variable in (
         ("request files", "REQUESTS_S3_BUCKET"),
+        ("deals database", "ORACLE_DSN"),
+        ("experiments", "REDSHIFT_HOST"),
         ("catalog", "CATALOG_DATABASE_URL"),
         ("shop", "SHOPIFY_SHOP"),
         ("plytix", "PLYTIX_API_KEY"),
@@ -460,6 +476,8 @@ def test_everything_broken_is_reported_at_once(whole: Change) -> None:
             AWS_ENDPOINT_URL=f"http://127.0.0.1:{closed_port()}",
             DATABASE_URL=f"postgresql+psycopg://u:p@127.0.0.1:{closed_port()}/db",
             CATALOG_DATABASE_URL=f"postgresql+psycopg://u:p@127.0.0.1:{closed_port()}/db",
+            DEALS_DATABASE_URL=f"postgresql+psycopg://u:p@127.0.0.1:{closed_port()}/db",
+            REDSHIFT_PORT=str(closed_port()),
             SHOPIFY_BASE_URL=f"http://127.0.0.1:{closed_port()}",
             PLYTIX_BASE_URL=f"http://127.0.0.1:{closed_port()}",
             GEMINI_API_KEY="AIzaWrongKeyWrongKeyWrongKeyWrongKeyWrong",
@@ -468,8 +486,9 @@ def test_everything_broken_is_reported_at_once(whole: Change) -> None:
         )
     )
     assert set(found) == {
-        "variant set", "deal images", "request files", "product images", "catalog", "shop", "plytix", "frames", "queue",
-        "database", "enhanced images", "gemini", "generated images", "image makers",
+        "variant set", "deal images", "request files", "deals database", "experiments", "product images", "catalog",
+        "shop", "plytix", "frames", "queue", "database", "enhanced images", "gemini", "generated images",
+        "image makers",
     }  # fmt: skip
 
 

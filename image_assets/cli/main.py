@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 from rich.text import Text
 
-from image_assets.cli import deals, enhancement, generation, marketplace, sandbox, serve, storefront
+from image_assets.cli import deals, enhancement, generation, marketplace, replacements, sandbox, serve, storefront
 from image_assets.cli.common import (
     EXIT_INTERRUPTED,
     EXIT_SOME_FAILED,
@@ -35,6 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+deals.app.command()(replacements.replace)
+deals.app.command()(replacements.restore)
 app.add_typer(deals.app, name="deals")
 app.add_typer(storefront.app, name="storefront")
 app.add_typer(marketplace.app, name="marketplace")

@@ -70,7 +70,7 @@ def process_single_image(deal_id: int, image_id: int) -> SingleResult:
         SettingsError: the bucket is not set, or no sandbox is running.
         InputError: an id is not a positive whole number.
     """
-    ref = ImageRef(_positive("deal_id", deal_id), _positive("image_id", image_id))
+    ref = ImageRef(positive("deal_id", deal_id), positive("image_id", image_id))
     settings = load_settings()
     layout = layout_from(settings)
     requests = Requests.of([ref], "process_single_image")
@@ -106,7 +106,7 @@ def process_csv_batch(
             nothing was done then.
         SettingsError: the bucket is not set, or no sandbox is running.
     """
-    workers = _positive("max_workers", max_workers)
+    workers = positive("max_workers", max_workers)
     settings = load_settings()
     layout = layout_from(settings)
     requests = open_requests(Path(csv_file))
@@ -141,12 +141,21 @@ def open_requests(path: Path) -> Requests:
         raise InputError(f"{path} can't be read: {error.strerror}.", hint="Check the path.") from None
 
 
-def _positive(name: str, value: Any) -> int:
-    """The number as a plain int; those of NumPy and pandas are taken as well."""
+def positive(name: str, value: Any) -> int:
+    """The number as a plain int; those of NumPy and pandas are taken as well.
+
+    Raises:
+        InputError: it is no positive whole number, or too large for an id.
+    """
     number = value.__index__() if hasattr(value, "__index__") and not isinstance(value, bool) else 0
     if not 1 <= number <= MAX_ID:
         raise InputError(f"{name} must be a positive whole number, not {value!r}.")
     return int(number)
+
+
+def failed_item(outcome: Outcome) -> FailedItem:
+    """A failed outcome under the documented keys."""
+    return {"item": outcome.item, "reason": outcome.reason, "error": outcome.message}
 
 
 def _count(batch: BatchResult, outcome: Outcome, generated: int) -> None:
@@ -154,7 +163,7 @@ def _count(batch: BatchResult, outcome: Outcome, generated: int) -> None:
     batch["total_variants_generated"] += generated
     if outcome.status is Status.FAILED:
         batch["failed_count"] += 1
-        batch["failed_items"].append({"item": outcome.item, "reason": outcome.reason, "error": outcome.message})
+        batch["failed_items"].append(failed_item(outcome))
     elif outcome.status is Status.DONE:
         batch["successful_count"] += 1
     else:

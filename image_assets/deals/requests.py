@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -66,29 +66,42 @@ def read_requests(file: Iterable[bytes], name: str) -> Requests:
         InputError: the file is empty, lacks a column, is not UTF-8 or not CSV; nothing was read then.
     """
     requests = Requests(name)
+    seen: set[int] = set()
+    for row in id_rows(file, name, COLUMNS):
+        if isinstance(row, Outcome):
+            requests.rejected.append(row)
+            continue
+        deal_id, image_id = row
+        packed = deal_id << 63 | image_id
+        if packed not in seen:
+            seen.add(packed)
+            requests.deals.append(deal_id)
+            requests.images.append(image_id)
+    return requests
+
+
+def id_rows(file: Iterable[bytes], name: str, columns: Sequence[str]) -> Iterator[tuple[int, ...] | Outcome]:
+    """Yield the ids in some columns of every row that is not blank, or the failed outcome of a row with a wrong one.
+
+    Raises:
+        InputError: as `read_requests`, as far as the file was read.
+    """
     # Strict: a quote that is never closed would swallow all rows behind it without a word.
     reader = csv.reader(_decoded(file, name), strict=True)
-    seen: set[int] = set()
     try:
-        positions = _header(reader, name)
+        positions = _header(reader, name, columns)
         for row in reader:
             if not any(cell.strip() for cell in row):
                 continue
-            ids = [row[i].strip() if i < len(row) else "" for i in positions]
-            problem = _problem(ids)
+            texts = [row[i].strip() if i < len(row) else "" for i in positions]
+            problem = _problem(columns, texts)
             if problem:
                 where = f"{name}, line {reader.line_num}"
-                requests.rejected.append(Outcome.failed(where, InputError(f"{where}: {problem}.", code="bad_row")))
-                continue
-            deal_id, image_id = (int(text.lstrip("0")) for text in ids)
-            packed = deal_id << 63 | image_id
-            if packed not in seen:
-                seen.add(packed)
-                requests.deals.append(deal_id)
-                requests.images.append(image_id)
+                yield Outcome.failed(where, InputError(f"{where}: {problem}.", code="bad_row"))
+            else:
+                yield tuple(int(text.lstrip("0")) for text in texts)
     except csv.Error as error:
         raise InputError(f"{name}, line {reader.line_num}: not CSV ({error}).", hint="Save it as plain CSV.") from None
-    return requests
 
 
 def _decoded(file: Iterable[bytes], name: str) -> Iterator[str]:
@@ -99,24 +112,28 @@ def _decoded(file: Iterable[bytes], name: str) -> Iterator[str]:
             raise InputError(f"{name}, line {number}: not UTF-8 text.", hint="Save it as CSV UTF-8.") from None
 
 
-def _header(reader: Iterator[list[str]], name: str) -> list[int]:
+def _header(reader: Iterator[list[str]], name: str, columns: Sequence[str]) -> list[int]:
     header = next((row for row in reader if any(cell.strip() for cell in row)), None)
     if header is None:
-        raise InputError(f"{name} is empty.", hint=f"It needs the columns {' and '.join(COLUMNS)}.")
+        raise InputError(f"{name} is empty.", hint=f"It needs {_named(columns)}.")
     found = [cell.strip().lower() for cell in header]
-    missing = [column for column in COLUMNS if column not in found]
+    missing = [column for column in columns if column not in found]
     if missing:
         first = _shortened(", ".join(header))
         raise InputError(
             f"{name} has no column {' and no column '.join(missing)}; its first line has: {first}.",
             code="missing_column",
-            hint=f"It needs the columns {' and '.join(COLUMNS)}, separated by commas.",
+            hint=f"It needs {_named(columns)}, separated by commas.",
         )
-    return [found.index(column) for column in COLUMNS]
+    return [found.index(column) for column in columns]
 
 
-def _problem(ids: list[str]) -> str:
-    for column, text in zip(COLUMNS, ids, strict=True):
+def _named(columns: Sequence[str]) -> str:
+    return f"the column{'s' if len(columns) > 1 else ''} {' and '.join(columns)}"
+
+
+def _problem(columns: Sequence[str], texts: list[str]) -> str:
+    for column, text in zip(columns, texts, strict=True):
         if not text:
             return f"{column} is missing"
         if not (text.isascii() and text.isdigit()):

@@ -6,6 +6,7 @@ Here: thin factories over ``stores/``. Not here: anything the stores can do them
 from typing import Any
 
 import dagster as dg
+import dagster_aws.redshift
 import dagster_aws.s3
 from sqlalchemy import Engine
 
@@ -13,6 +14,7 @@ from image_assets.settings import Settings, load_settings
 from image_assets.stores.aws import client_arguments, make_session
 from image_assets.stores.database import make_engine
 from image_assets.stores.frames import FrameStore
+from image_assets.stores.redshift import Connect, connection_arguments, connector
 from image_assets.stores.s3 import ObjectStore
 from image_assets.stores.sqs import Queue
 
@@ -87,6 +89,24 @@ class DatabaseResource(dg.ConfigurableResource[Engine]):
         return make_engine(settings.require("database_url"))
 
 
+class RedshiftResource(dagster_aws.redshift.RedshiftClientResource):
+    """dagster-aws's Redshift resource; what its configuration leaves open comes from the project's settings."""
+
+    host: str = ""
+    port: int = 0
+    sslmode: str = ""
+
+    def get_client(self) -> dagster_aws.redshift.RedshiftClient:
+        """A client of dagster-aws's. Raises SettingsError."""
+        arguments = connection_arguments(load_settings())
+        own = {name: value for name in arguments if (value := getattr(self, name))}
+        return dagster_aws.redshift.RedshiftClient(arguments | own, self.autocommit, dg.get_dagster_logger())
+
+    def connector(self) -> Connect:
+        """Opens the connections that the client would use: its own methods bind no parameters. Raises SettingsError."""
+        return connector(self.get_client().conn_args)
+
+
 class FrameStoreResource(dg.ConfigurableResource[FrameStore]):
     """Where Parquet frames are kept."""
 
@@ -105,4 +125,5 @@ def default_resources() -> dict[str, Any]:
         "sqs": SqsResource(),
         "database": DatabaseResource(),
         "frames": FrameStoreResource(),
+        "redshift": RedshiftResource(),
     }

@@ -41,11 +41,19 @@ from image_assets.sandbox.demo_marketplace import (
     product_cards,
     run_marketplace_pass,
 )
+from image_assets.sandbox.demo_replacements import (
+    ReplacementPass,
+    print_replacement_pass,
+    replacement_cards,
+    replacement_problems,
+    run_replacement_pass,
+)
 from image_assets.sandbox.demo_report import (
     EnhancementSection,
     GenerationSection,
     MarketplaceSection,
     OtherAreas,
+    ReplacementSection,
     StorefrontSection,
     empty_folder,
     write_report,
@@ -124,25 +132,28 @@ def run_demo(report_dir: Path | None) -> bool:
         store, layout = ObjectStore.from_settings(settings), layout_from(settings)
         first, second = _twice(console, "deals", lambda: _run_pass(store, layout, settings), _print_pass)
         console.print(f"Second pass: {second.puts} PUT requests.")
+        placed, nothing_placed = _run_replacements(console, settings)
         synced, again = _run_storefront(console, settings)
         linked, once_more = _run_marketplace(console, settings)
         enhanced, unchanged = _run_enhancement(console, settings)
         generated, nothing_new = _run_generation(console, settings)
         others = OtherAreas(
+            ReplacementSection(placed, nothing_placed, replacement_cards(settings, placed, folder)),
             StorefrontSection(synced, again, gallery_cards(synced, folder)),
             MarketplaceSection(linked, once_more, product_cards(linked, folder)),
             EnhancementSection(enhanced, unchanged, product_pictures(settings, enhanced.products, folder)),
             GenerationSection(generated, nothing_new, generation_cards(settings, folder), plot_of(generated)),
         )
         page = write_report(folder, store, layout, first, second, others)
-    problems = _problems(first, second)
+    problems = [*_problems(first, second), *replacement_problems(placed, nothing_placed)]
     problems += [*storefront_problems(synced, again), *marketplace_problems(linked, once_more)]
     problems += [*enhancement_problems(enhanced, unchanged), *generation_problems(generated, nothing_new)]
     for problem in problems:
         console.print(f"[red]unexpected:[/] {problem}")
     if not problems:
         console.print(
-            f"As expected, {len(first.failures)} sample images can't be rendered, {synced.run.report.failed} product "
+            f"As expected, {len(first.failures)} sample images can't be rendered, "
+            f"{placed.report.failed} can't be replaced, {synced.run.report.failed} product "
             f"groups hold images that can't be used, {linked.runs['out0007'].outcomes.failed} records of a mapping are "
             f"wrong, {enhanced.report.failed} products can't be enhanced, {generated.report.failed} get no image."
         )
@@ -160,6 +171,13 @@ def _twice(
     console.print(f"[bold]{area}[/]: everything once more")
     second = run()
     show(console, second)
+    return first, second
+
+
+def _run_replacements(console: Console, settings: Settings) -> tuple[ReplacementPass, ReplacementPass]:
+    """Put the sample experiments' winners in their places, twice."""
+    first, second = _twice(console, "position zero", lambda: run_replacement_pass(settings), print_replacement_pass)
+    console.print(f"Second pass: {len(second.replaced)} images replaced, {second.puts} PUT requests.")
     return first, second
 
 

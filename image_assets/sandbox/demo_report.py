@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from image_assets.sandbox.demo_enhancement import EnhancementPass, ProductPictures
     from image_assets.sandbox.demo_generation import GeneratedCard, GenerationPass
     from image_assets.sandbox.demo_marketplace import MarketplacePass, ProductCard
-    from image_assets.sandbox.demo_storefront import GalleryCard, StorefrontPass
+    from image_assets.sandbox.demo_replacements import ReplacementCard, ReplacementPass
+from image_assets.sandbox.demo_storefront import GalleryCard, StorefrontPass
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -90,9 +91,19 @@ class GenerationSection:
 
 
 @dataclass(frozen=True, slots=True)
-class OtherAreas:
-    """What the page shows of the areas beside the deals."""
+class ReplacementSection:
+    """The deals' second part, position zero; its pictures are in the report's folder already."""
 
+    first: ReplacementPass
+    second: ReplacementPass
+    cards: list[ReplacementCard]
+
+
+@dataclass(frozen=True, slots=True)
+class OtherAreas:
+    """What the page shows beside the deals' variants."""
+
+    replacements: ReplacementSection
     storefront: StorefrontSection
     marketplace: MarketplaceSection
     enhancement: EnhancementSection
@@ -127,6 +138,7 @@ def write_report(
             totals=_totals(first),
             reported=_reported(first, store),
             request_failures=first.requested.failures,
+            replacements=others.replacements,
             storefront=others.storefront,
             marketplace=others.marketplace,
             enhancement=others.enhancement,

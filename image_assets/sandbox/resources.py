@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx2
 import sqlalchemy as sa
+from sqlalchemy.engine import URL, make_url
 
 from image_assets.sandbox.sample_enhancement import ENHANCED_BUCKET, RAW_BUCKET, raw_objects
 from image_assets.sandbox.sample_generation import GENERATED_BUCKET, fill_products
 from image_assets.sandbox.sample_marketplace import MAPPING_PREFIX, MAPPINGS, mapping_file
+from image_assets.sandbox.sample_replacements import fill_deals, fill_experiments, forget_replacements
 from image_assets.sandbox.sample_storefront import (
     MEDIA_BUCKET,
     SHOP_PRODUCTS,
@@ -90,7 +92,7 @@ def create_buckets(env: Mapping[str, str]) -> None:
 
 
 def reset(env: Mapping[str, str]) -> int:
-    """Put the samples back: the buckets' objects, and catalog, products, shop and Plytix where ``env`` names them.
+    """Put the samples back: the buckets' objects, and what of the databases, shop and Plytix ``env`` names.
 
     Products that came in through the API go with their images. The queue and the other tables stay as they are.
 
@@ -99,8 +101,12 @@ def reset(env: Mapping[str, str]) -> int:
     """
     if "CATALOG_DATABASE_URL" in env:
         fill_catalog(env["CATALOG_DATABASE_URL"])
+    if "DEALS_DATABASE_URL" in env:
+        fill_deals(env["DEALS_DATABASE_URL"])
+        fill_experiments(redshift_url(env))
     if "DATABASE_URL" in env:
         forget_products(env["DATABASE_URL"])
+        forget_replacements(env["DATABASE_URL"])
         fill_products(env["DATABASE_URL"])
     reset_accounts(env)
     s3 = make_client(env, "s3")
@@ -152,6 +158,32 @@ def fill_catalog(url: str) -> None:
             connection.execute(NAV_ITEMS.insert(), [dict(row) for row in catalog_rows()])
     finally:
         engine.dispose()
+
+
+def redshift_env(url: str) -> dict[str, str]:
+    """The settings that name the database that stands for Redshift."""
+    parsed = make_url(url)
+    return {
+        "REDSHIFT_HOST": parsed.host or "",
+        "REDSHIFT_PORT": str(parsed.port),
+        "REDSHIFT_DBNAME": parsed.database or "",
+        "REDSHIFT_USER": parsed.username or "",
+        "REDSHIFT_PASSWORD": str(parsed.password),
+        "REDSHIFT_SSLMODE": "disable",
+    }
+
+
+def redshift_url(env: Mapping[str, str]) -> str:
+    """The database that `redshift_env` names."""
+    url = URL.create(
+        "postgresql+psycopg",
+        username=env["REDSHIFT_USER"],
+        password=env["REDSHIFT_PASSWORD"],
+        host=env["REDSHIFT_HOST"],
+        port=int(env["REDSHIFT_PORT"]),
+        database=env["REDSHIFT_DBNAME"],
+    )
+    return url.render_as_string(hide_password=False)
 
 
 def forget_products(url: str) -> None:

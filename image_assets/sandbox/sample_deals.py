@@ -6,7 +6,7 @@ Here: ids, and the state each image is in. Not here: making the files (``samples
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -54,6 +54,7 @@ _COMPLETE = (
     (12347, 1642558), (12350, 1713001), (18220, 1713115), (20417, 1720043), (27001, 1733310),
     (31415, 1741592), (31416, 1741593), (44810, 1758806), (56002, 1762200), (56002, 1762201),
     (73334, 1781150), (9, 1700009),
+    (50505, 1760001), (50505, 1760002), (50505, 1760003), (50505, 1760004),
 )  # fmt: skip
 
 _PARTIAL: Mapping[tuple[int, int], frozenset[str]] = {
@@ -89,14 +90,20 @@ _UNUSUAL = (
     SampleImage(61235, 1765011, None, Flaw.CMYK),
     SampleImage(67891, 1767891, None, Flaw.ROTATED),
     SampleImage(88121, 1790451, None, Flaw.LARGE),
-    SampleImage(61236, 1765012, _ROWS, experiment=True),
+    SampleImage(61236, 1765012, _ROWS),
 )
 
-SAMPLE_IMAGES: tuple[SampleImage, ...] = (
-    *(SampleImage(deal_id, image_id, frozenset()) for deal_id, image_id in _COMPLETE),
-    *(SampleImage(deal_id, image_id, missing) for (deal_id, image_id), missing in _PARTIAL.items()),
-    *(SampleImage(deal_id, image_id, None) for deal_id, image_id in _MAIN_ONLY),
-    *_UNUSUAL,
+# Images beside which an experiment's source lies.
+_EXPERIMENTS = frozenset({1760001, 1762201, 1713001, 1781152, 1781153, 1765012, 1720043})
+
+SAMPLE_IMAGES: tuple[SampleImage, ...] = tuple(
+    replace(image, experiment=image.image_id in _EXPERIMENTS)
+    for image in (
+        *(SampleImage(deal_id, image_id, frozenset()) for deal_id, image_id in _COMPLETE),
+        *(SampleImage(deal_id, image_id, missing) for (deal_id, image_id), missing in _PARTIAL.items()),
+        *(SampleImage(deal_id, image_id, None) for deal_id, image_id in _MAIN_ONLY),
+        *_UNUSUAL,
+    )
 )
 
 # Objects that belong to no image, by key after the prefix.

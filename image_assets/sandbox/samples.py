@@ -59,6 +59,11 @@ def request_file() -> Path:
     return data_dir() / "requests" / "deal-variants" / "sample.csv"
 
 
+def sample_photograph(seed: int) -> bytes:
+    """A JPEG of 777x520, cut from one of the photographs; the same for the same ``seed``."""
+    return _jpeg(_photograph(seed))
+
+
 def _files(image: SampleImage, variant_set: VariantSet) -> Iterator[tuple[str, bytes]]:
     """Yield (key after the prefix, bytes) of the main image and of the variants that are there."""
     stem = f"{image.deal_id}/{image.image_id}"

@@ -35,6 +35,7 @@ from image_assets.sandbox.sample_marketplace import (
     PRODUCTS as PLYTIX_PRODUCTS,
     amazon_image,
 )
+from image_assets.sandbox.sample_replacements import fill_deals, fill_experiments
 from image_assets.sandbox.sample_storefront import MEDIA_BUCKET
 from image_assets.sandbox.shopify import ShopifyServer
 from image_assets.sandbox.stability import StabilityServer
@@ -126,6 +127,8 @@ class Sandbox:
             if self.databases:
                 self.env["DATABASE_URL"] = self.databases["app"]
                 self.env["CATALOG_DATABASE_URL"] = self.databases["catalog"]
+                self.env["DEALS_DATABASE_URL"] = self.databases["deals"]
+                self.env |= resources.redshift_env(self.databases["redshift"])
             self._record(database)
             self._started = True
         except BaseException:
@@ -183,6 +186,8 @@ class Sandbox:
         urls = {name: self._postgres.create_database(name, secrets.token_hex(16)) for name in DATABASES}
         migrate(urls["app"])
         resources.fill_catalog(urls["catalog"])
+        fill_deals(urls["deals"])
+        fill_experiments(urls["redshift"])
         fill_products(urls["app"])
         return urls
 

@@ -14,10 +14,19 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
-from image_assets.errors import SettingsError, TransientError, UnreachableError
+from image_assets.errors import PermanentError, SettingsError, TransientError, UnreachableError
 from image_assets.paths import PACKAGE
+from image_assets.stores import oracle
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -39,6 +48,7 @@ DEAD_AFTER_MS = 30_000
 _IDLE_OPTION = "-c idle_in_transaction_session_timeout=60s"
 MIGRATIONS = PACKAGE / "migrations"
 _UNDEFINED_TABLE = "42P01"  # PostgreSQL, appendix A
+_BUSY = {"40001", "40P01", "55P03"}  # serialization_failure, deadlock_detected, lock_not_available
 _log = logging.getLogger(__name__)
 _URL_HINT = "Write it like postgresql+psycopg://user:password@host/database."
 
@@ -70,23 +80,30 @@ def parse_url(url: str, variable: str) -> URL:
     return parsed
 
 
-def make_engine(url: str, variable: str = "DATABASE_URL", *, kept: int = 5) -> sa.Engine:
+def make_engine(
+    url: str, variable: str = "DATABASE_URL", *, kept: int = 5, lock_timeout_s: float | None = None
+) -> sa.Engine:
     """An engine that finds dead connections before using them and gives up connecting after 5 s.
 
     Args:
         url: the database.
         variable: the setting it comes from.
         kept: connections that stay open for the next user.
+        lock_timeout_s: how long PostgreSQL waits for somebody else's lock; Oracle has `oracle.CALL_TIMEOUT_MS`.
 
     Raises:
         SettingsError: as for `parse_url`.
     """
     parsed = parse_url(url, variable)
+    if parsed.get_backend_name() == "oracle":
+        return oracle.make_oracle_engine(parsed, kept=kept)
     if parsed.get_backend_name() != "postgresql":
         return sa.create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
     # No limit but the threads that use it: one that holds a lock and asks for a second connection must get it.
     given = parsed.query.get("options", ())
     options = [*([given] if isinstance(given, str) else given), _IDLE_OPTION]
+    if lock_timeout_s is not None:
+        options.append(f"-c lock_timeout={round(lock_timeout_s * 1000)}ms")
     arguments = {
         "connect_timeout": CONNECT_TIMEOUT_S,
         "tcp_user_timeout": DEAD_AFTER_MS,
@@ -128,6 +145,46 @@ def connected(engine: sa.Engine) -> Iterator[sa.Connection]:
     """
     with _typed_errors(), engine.connect() as connection:
         yield connection
+
+
+@contextmanager
+def others_transaction(engine: sa.Engine, variable: str) -> Iterator[sa.Connection]:
+    """A transaction in a database that is somebody else's, with typed errors.
+
+    Args:
+        engine: the database.
+        variable: the setting it comes from.
+
+    Raises:
+        DatabaseAwayError: it is gone, or refuses its user.
+        TransientError: somebody else holds a lock for too long, or both waited for each other (code ``database_busy``).
+        PermanentError: it has not what is asked of it, e.g. a table or the right to it (code ``database_refused``).
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except IntegrityError:
+        raise  # a row's own matter: the caller knows what it means
+    except DBAPIError as error:
+        reason = _reason(error)
+        if _is_busy(error):
+            raise TransientError(
+                f"The database of {variable} is busy: {reason}.", code="database_busy", hint="Run again."
+            ) from None
+        recoverable = error.connection_invalidated or oracle.is_recoverable(error.orig)
+        if recoverable or isinstance(error, OperationalError):
+            raise DatabaseAwayError(
+                f"The database of {variable} can't be reached: {reason}.", hint="Check that it runs, then run again."
+            ) from None
+        raise PermanentError(
+            f"The database of {variable} refuses what is asked of it: {reason}.",
+            code="database_refused",
+            hint="Check its tables and sequences and what its user may do.",
+        ) from None
+
+
+def _is_busy(error: DBAPIError) -> bool:
+    return oracle.code_of(error.orig) in oracle.BUSY or getattr(error.orig, "sqlstate", "") in _BUSY
 
 
 @contextmanager

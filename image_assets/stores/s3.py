@@ -211,6 +211,12 @@ class ObjectStore:
             raise SourceChangedError(f"{self.url(key)} changed since it was observed.", hint="Observe again.")
 
     @_retry
+    def etag_of(self, key: str) -> str:
+        """The ETag of an object: one HEAD. Raises as `size_of`."""
+        with aws_errors(f"HEAD {self.url(key)}"):
+            return str(self.client.head_object(Bucket=self.bucket, Key=key)["ETag"]).strip('"')
+
+    @_retry
     def size_of(self, key: str) -> int:
         """The size of an object in bytes: one HEAD.
 

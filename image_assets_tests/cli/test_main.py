@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-import shlex
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -190,8 +188,9 @@ def test_doctor_is_exit_code_0_when_nothing_is_broken(cli: Cli) -> None:
     result = cli("doctor")
     assert result.code == 0
     assert [line.split()[0] for line in result.out.splitlines()[1:]] == [
-        "environment", "state", "variant", "renderer", "deal", "request", "product", "catalog", "shop", "plytix",
-        "enhanced", "gemini", "generated", "image", "product", "frames", "queue", "database", "alerts",
+        "environment", "state", "variant", "renderer", "deal", "request", "deals", "experiments", "product",
+        "catalog", "shop", "plytix", "enhanced", "gemini", "generated", "image", "product", "frames", "queue",
+        "database", "alerts",
     ]  # fmt: skip
     assert "FAILED" not in result.out
 
@@ -232,33 +231,3 @@ def test_dev_refuses_production(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> No
     result = cli("dev")
     assert result.code == 2
     assert result.err.startswith("error: IMAGE_ASSETS_ENV is production.")
-
-
-def test_a_sandbox_is_started_used_and_stopped_from_the_command_line(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch, start: Callable[..., subprocess.Popen[str]]
-) -> None:
-    for name in ("AWS_ENDPOINT_URL", "S3_BUCKET_NAME", "REQUESTS_S3_BUCKET"):
-        monkeypatch.delenv(name)
-    running = start("sandbox", "up")
-    assert running.stdout is not None
-    announced = {}
-    for line in running.stdout:
-        if "=" not in line:
-            break
-        name, _, value = line.strip().partition("=")
-        announced[name] = value
-    try:
-        exported = cli("sandbox", "env")
-        found = dict(line.removeprefix("export ").split("=", 1) for line in exported.out.splitlines())
-        assert {name: "".join(shlex.split(value)) for name, value in found.items()} == announced
-        assert announced["AWS_ENDPOINT_URL"] in cli("sandbox", "status").out
-        audited = json.loads(cli("deals", "audit", "--prefix", "12", "--json").out)
-        assert audited["prefixes"][0]["images"] > 0
-        assert "sample objects are in place again." in cli("sandbox", "reset").out
-        assert cli("sandbox", "up").code == 2
-    finally:
-        stopped = cli("sandbox", "down")
-        running.communicate(timeout=60)
-    assert stopped.out == "Stopped.\n"
-    assert running.returncode == 0
-    assert cli("sandbox", "status").out == "No sandbox is running.\n"

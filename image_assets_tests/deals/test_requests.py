@@ -271,7 +271,8 @@ def test_a_large_file_is_read_in_bounded_memory() -> None:
         tracemalloc.stop()
     assert len(requests) == rows
     assert peak < 4_000_000  # a million rows: 200 MB
-    assert kept < 400_000  # two arrays of eight bytes a row, which grow ahead
+    # Two arrays of eight bytes a row, which grow ahead, and at most 2,000 spare tuples of the interpreter's.
+    assert kept < 500_000
 
 
 def test_a_file_is_read_no_further_than_its_first_error() -> None:

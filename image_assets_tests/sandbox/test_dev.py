@@ -73,7 +73,10 @@ def dev(tmp_path: Path) -> Iterator[Dev]:
 
 
 ASSETS = {
-    "deals": {"image_inventory", "missing_variants", "image_variants", "variant_requests"},
+    "deals": {
+        *("image_inventory", "missing_variants", "image_variants", "variant_requests"),
+        *("replacement_candidates", "position_zero_images"),
+    },
     "storefront": {"sku_images", "media_plan", "shopify_media", "missing_images"},
     "marketplace": {"image_references", "plytix_assets", "plytix_asset_links"},
     "enhancement": {"requests", "prompts", "enhanced_images"},
