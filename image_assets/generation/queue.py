@@ -6,6 +6,7 @@ a rejection (``requeue.py``), making images (``apply.py``).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import JSONB, insert, psycopg
 
 from image_assets.errors import InputError
 from image_assets.generation.model import Prompt, check_provider
@@ -110,7 +111,7 @@ def enqueue(
     for start in range(0, len(wanted), _BATCH):
         ids = wanted[start : start + _BATCH]
         with _each_alone(engine) as connection:
-            rows = connection.execute(_named(), {"ids": ids}).all()
+            rows = connection.execute(*_named(ids)).all()
             bare = [row for row in rows if not row.image_url]
             free = [row for row in bare if row.status not in OPEN]
             put = put_in(connection, [_new_item(row, book) for row in free], provider, priority)
@@ -142,12 +143,24 @@ def put_in(
         for item in items
     ]
     said = {"provider": provider, "priority": priority} | ({"reason": reason} if reason else {})
-    given = {"rows": rows, "one_provider": provider, "one_priority": priority, "said": said}
-    return connection.execute(_put_in(), given, execution_options={"preserve_rowcount": True}).rowcount
+    text, fixed = _put_in_sql()
+    given = {"rows": json.dumps(rows), "one_provider": provider, "one_priority": priority, "said": json.dumps(said)}
+    done = connection.exec_driver_sql(text, {**fixed, **given}, execution_options={"preserve_rowcount": True})
+    return int(done.rowcount)
 
 
-@cache  # putting it together takes longer than carrying it out
-def _put_in() -> sa.Executable:
+@cache
+def _put_in_sql() -> tuple[str, dict[str, Any]]:
+    """The statement as the driver takes it, with the values that are always the same.
+
+    SQLAlchemy looks a whole statement over whenever it is carried out, which for this one takes as long as PostgreSQL.
+    """
+    driver: sa.Dialect = psycopg.dialect()  # type: ignore[no-untyped-call]
+    compiled = _put_in().compile(dialect=driver)
+    return str(compiled), dict(compiled.params)
+
+
+def _put_in() -> sa.Insert:
     """The statement of `put_in`: the items, and what the history says of them, at once."""
     names = ("product_id", "round", "prompt", "negative_prompt", "style_preset", "prompt_variant")
     # As JSON, which is written and read several times faster than arrays of texts.
@@ -172,7 +185,7 @@ def _put_in() -> sa.Executable:
                 **dict.fromkeys(("error_code", "error_message", "completed_at"), None),
                 **dict.fromkeys(("generated_image_url", "generation_time_ms"), None),
             },
-            where=sa.and_(queue.c.status.not_in(OPEN), queue.c.round + done == new.round),
+            where=sa.and_(*(queue.c.status != state for state in OPEN), queue.c.round + done == new.round),
         )
         .returning(queue.c.id, queue.c.product_id, queue.c.round, queue.c.prompt_variant)
         .cte("put")
@@ -203,8 +216,19 @@ def _missing() -> sa.Select[Any]:
     return _candidates().where(WITHOUT_IMAGE, free, further).order_by(products.c.id).limit(_BATCH)
 
 
+def _named(ids: Sequence[int]) -> tuple[sa.Select[Any], dict[str, Any]]:
+    """The statement, and its values, that finds products by their numbers."""
+    # PostgreSQL keeps its plan for one number, and makes a new one each time for any of several.
+    return (_of_one(), {"id": ids[0]}) if len(ids) == 1 else (_of_several(), {"ids": list(ids)})
+
+
 @cache
-def _named() -> sa.Select[Any]:
+def _of_one() -> sa.Select[Any]:
+    return _candidates().where(products.c.id == sa.bindparam("id", type_=sa.BigInteger()))
+
+
+@cache
+def _of_several() -> sa.Select[Any]:
     return _candidates().where(products.c.id == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.BigInteger))))
 
 
