@@ -6,13 +6,16 @@ import os
 import sys
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import boto3
 import psycopg
 import pytest
+import stamina
 from botocore.config import Config
 from hypothesis import HealthCheck, settings as hypothesis_settings
 
@@ -24,6 +27,7 @@ from image_assets.sandbox.aws import AwsServer
 from image_assets.sandbox.gemini import Behaviour as GeminiBehaviour, GeminiServer
 from image_assets.sandbox.postgres import EmbeddedPostgres
 from image_assets.settings import Settings
+from image_assets.stores import aws as aws_store
 from image_assets.stores.database import migrate
 from image_assets.stores.s3 import ObjectStore
 from image_assets_tests.faults import Environ, Faults, WsgiApp
@@ -71,6 +75,7 @@ for _name in list(os.environ):
         del os.environ[_name]
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
+ROOT = Path(__file__).parent
 SECRET_KEY = "test-secret-access-key"
 
 # What takes minutes: processes that are killed, storms, fuzzing, browsers, whole programs. `make test` leaves them out
@@ -83,6 +88,7 @@ SOAK_FILES = (
     "enhancement/test_crash.py",
     "generation/test_chaos.py",
     "generation/test_crash.py",
+    "generation_dagster/test_crash.py",
     "marketplace/test_crash.py",
     "marketplace/test_faults.py",
     "sandbox/test_dev.py",
@@ -139,15 +145,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out the other half; its modules are not even imported."""
-    if not collection_path.name.startswith("test_"):
-        return None
-    soaks = {Path(__file__).parent / name for name in SOAK_FILES}
-    return True if (collection_path in soaks) is not config.getoption("--soak") else None
+    return True if collection_path.name.startswith("test_") and not _is_chosen(collection_path, config) else None
+
+
+def _is_chosen(path: Path, config: pytest.Config) -> bool:
+    return (path.relative_to(ROOT).as_posix() in SOAK_FILES) is config.getoption("--soak")
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Have each worker import a share of the modules first, so that pytest rewrites each of them once.
+
+    Every worker collects all of them, and what one has rewritten the others find compiled.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if not worker or session.config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return
+    files = sorted(path for path in ROOT.rglob("test_*.py") if _is_chosen(path, session.config))
+    for path in files[int(worker.removeprefix("gw")) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]:
+        with suppress(Exception):  # collecting it says what is wrong
+            import_module(".".join(path.relative_to(ROOT.parent).with_suffix("").parts))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put `LONGEST_FILES` first."""
-    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST_FILES)}
+    places = {ROOT / name: place for place, name in enumerate(LONGEST_FILES)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
@@ -203,6 +224,19 @@ def aws(aws_server: Aws) -> Iterator[Aws]:
     aws_server.faults.clear()
     yield aws_server
     aws_server.faults.clear()
+
+
+@pytest.fixture
+def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real AWS client, without the seconds between its attempts; asked for before a store is made."""
+    monkeypatch.setattr(aws_store, "MAX_ATTEMPTS", 1)
+
+
+@pytest.fixture
+def quick_retries() -> Iterator[None]:
+    """Attempts as many as ever, without the seconds between them."""
+    with stamina.set_testing(True, attempts=4, cap=True):
+        yield
 
 
 @pytest.fixture

@@ -143,12 +143,6 @@ def whole(
     return make
 
 
-@pytest.fixture
-def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real client, without the seconds between its attempts."""
-    monkeypatch.setattr(aws_store, "MAX_ATTEMPTS", 1)
-
-
 def media_bucket(settings: Settings) -> str:
     """A bucket of the product images' own, so that each of the two can be missing."""
     return f"{settings.require('s3_bucket')}-media"
@@ -469,7 +463,7 @@ def test_the_doctor_finds_a_state_folder_that_can_not_be_written(whole: Change, 
     assert found["state folder"].endswith("set IMAGE_ASSETS_STATE_DIR.")
 
 
-@pytest.mark.usefixtures("one_attempt")
+@pytest.mark.usefixtures("one_attempt", "quick_retries")
 def test_everything_broken_is_reported_at_once(whole: Change) -> None:
     found = broken(
         whole(

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from image_assets.cli import common, main
-from image_assets.stores import aws as aws_store
 from image_assets_tests.marketplace.conftest import market, market_env, plytix, plytix_server
 from image_assets_tests.storefront.conftest import (
     catalog,
@@ -90,9 +89,3 @@ def start(env: dict[str, str], tmp_path: Path) -> Callable[..., subprocess.Popen
         )
 
     return popen
-
-
-@pytest.fixture
-def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real AWS client, without the seconds between its attempts."""
-    monkeypatch.setattr(aws_store, "MAX_ATTEMPTS", 1)

@@ -14,14 +14,13 @@ from image_assets_tests.deals.replacement.conftest import (
     Shop,
     deals_url,
     ledger_url,
-    quick_retries,
     redshift_url,
     replacement_env,
     shop,
 )
 from image_assets_tests.vendors.webhook import closed_port
 
-__all__ = ["deals_url", "ledger_url", "quick_retries", "redshift_url", "replacement_env", "shop"]
+__all__ = ["deals_url", "ledger_url", "redshift_url", "replacement_env", "shop"]
 
 NEW = FIRST_NEW_ID
 pytestmark = pytest.mark.parametrize("deals_url", ["postgresql"], indirect=True)

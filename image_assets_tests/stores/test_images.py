@@ -84,6 +84,7 @@ def test_what_is_not_there_is_not_found_and_lies_nowhere(images: ImageBucket, s3
         images.get(KEY)
 
 
+@pytest.mark.usefixtures("one_attempt")
 def test_a_bucket_that_is_down_turns_the_run_away(images: ImageBucket, access: Access, s3: Any, aws: Aws) -> None:
     aws.faults.inject("PUT", KEY, error("503 Slow Down", "SlowDown"), times=99)
     with pytest.raises(UnreachableError, match="SlowDown"):

@@ -10,7 +10,6 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
-import stamina
 
 from image_assets.deals.model import ImageRef, Layout
 from image_assets.deals.replacement.functions import candidates_of
@@ -120,13 +119,6 @@ class Shop:
         ref = ImageRef(deal_id, image_id)
         there = self.bucket.keys(f"{layout.prefix}{deal_id}/")
         return {variant.name for variant in layout.variant_set.variants if layout.key(ref, variant) in there}
-
-
-@pytest.fixture
-def quick_retries() -> Iterator[None]:
-    """Attempts as many as ever, without the seconds between them."""
-    with stamina.set_testing(True, attempts=4, cap=True):
-        yield
 
 
 @pytest.fixture(params=DATABASES)

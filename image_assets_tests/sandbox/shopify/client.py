@@ -56,7 +56,7 @@ def jpeg(width: int = 60, height: int = 40, colour: tuple[int, int, int] = (200,
 def picture(kind: str, width: int = 60, height: int = 40, colour: tuple[int, int, int] = (200, 30, 30)) -> bytes:
     """An image of any kind Pillow writes."""
     buffer = io.BytesIO()
-    Image.new("RGB", (width, height), colour).save(buffer, kind)
+    Image.new("RGB", (width, height), colour).save(buffer, kind, **({"compress_level": 1} if kind == "PNG" else {}))
     return buffer.getvalue()
 
 
