@@ -157,14 +157,19 @@ def others_transaction(engine: sa.Engine, variable: str) -> Iterator[sa.Connecti
 
     Raises:
         DatabaseAwayError: it is gone, or refuses its user.
-        TransientError: somebody else holds a lock for too long, or both waited for each other (code ``database_busy``).
+        TransientError: somebody else holds a lock for too long, or both waited for each other (``database_busy``); rows
+            that somebody else wrote meanwhile are in the way of ours (``database_conflict``).
         PermanentError: it has not what is asked of it, e.g. a table or the right to it (code ``database_refused``).
     """
     try:
         with engine.begin() as connection:
             yield connection
-    except IntegrityError:
-        raise  # a row's own matter: the caller knows what it means
+    except IntegrityError as error:  # one that its statement expects never comes so far
+        raise TransientError(
+            f"The database of {variable} was changed by somebody else meanwhile: {_reason(error)}.",
+            code="database_conflict",
+            hint="Run again.",
+        ) from None
     except DBAPIError as error:
         reason = _reason(error)
         if _is_busy(error):

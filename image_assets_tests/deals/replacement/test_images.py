@@ -80,6 +80,23 @@ def test_positions_that_have_to_be_unique_are_at_every_moment(deal_images: DealI
     assert shop.order(5) == [11, 12, 14, 10, 13]
 
 
+def test_an_image_that_somebody_adds_meanwhile_gets_its_place(deal_images: DealImages, shop: Shop) -> None:
+    with shop.deals.begin() as connection:
+        unique = "CREATE UNIQUE INDEX one_place ON deal_voucher_image (deal_voucher_id, position)"
+        connection.execute(sa.text(unique))
+    shop.deal(5, [(10, 0), (11, 1)])
+    seen: list[tuple[Placed, ...]] = []
+
+    def add(rows: tuple[Placed, ...]) -> None:
+        if not seen:
+            shop.deal(5, [(12, 2)])  # where the original is about to go
+        seen.append(rows)
+
+    deal_images.put_first(ENTRY, add)
+    assert [len(rows) for rows in seen] == [2, 3]
+    assert shop.order(5) == [NEW, 11, 10, 12]
+
+
 def test_an_original_that_is_gone_or_not_live_changes_nothing(deal_images: DealImages, shop: Shop) -> None:
     shop.deal(5, [(10, 4)], status_id=2)
     with pytest.raises(PermanentError) as refused:
