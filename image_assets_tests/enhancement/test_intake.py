@@ -88,7 +88,7 @@ class Desk:
 @pytest.fixture
 def desk(aws: Aws, env: dict[str, str], engine: sa.Engine) -> Desk:
     """Intake into an empty database."""
-    unnamed = Queue.from_settings(settings_for({**env, "SQS_QUEUE_URL": "unnamed"}), patience_s=2)
+    unnamed = Queue.from_settings(settings_for({**env, "SQS_QUEUE_URL": "unnamed"}), patience_s=30)
     url = ensure_queue(unnamed.client, f"intake-{uuid.uuid4().hex[:12]}")
     aws.faults.clear()
     return Desk(engine, Queue(unnamed.client, url), aws.faults)
