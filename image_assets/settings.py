@@ -97,7 +97,7 @@ class Settings(VendorSettings):
     )
     replacement_sequence: str = Field(
         "deal_voucher_image_seq",
-        pattern=r"^[A-Za-z][A-Za-z0-9_$#]{0,127}$",
+        pattern=r"^[a-z][a-z0-9_$]{0,127}$",
         validation_alias="REPLACEMENT_SEQUENCE",
     )
     # Spec 01: "Main script: 15-25 workers for image replacement".

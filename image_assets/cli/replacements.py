@@ -25,13 +25,15 @@ if TYPE_CHECKING:
     from image_assets.deals.replacement.service import ReplacementResult
     from image_assets.report import Report
 
+# Ids are INT64 (deals/model.py); asking that module would cost every `--help` its imports.
+MAX_ID = 2**63 - 1
 WorkersOption = Annotated[
     int | None, typer.Option(min=1, max=64, help="Deals at the same time.  [default: REPLACEMENT_WORKERS, 15]")
 ]
 
 
 def replace(
-    image_ids: Annotated[list[int] | None, typer.Argument(min=1, help="Original images.")] = None,
+    image_ids: Annotated[list[int] | None, typer.Argument(min=1, max=MAX_ID, help="Original images.")] = None,
     csv: Annotated[Path | None, typer.Option(help="A CSV file with the column image_id.")] = None,
     from_experiments: Annotated[
         bool, typer.Option("--from-experiments", help="The images REDSHIFT_CANDIDATES_QUERY finds.")
@@ -64,7 +66,7 @@ def replace(
 
 
 def restore(
-    image_ids: Annotated[list[int], typer.Argument(min=1, help="Original or new images.")],
+    image_ids: Annotated[list[int], typer.Argument(min=1, max=MAX_ID, help="Original or new images.")],
     workers: WorkersOption = None,
     json: JsonOption = False,
 ) -> None:

@@ -48,6 +48,7 @@ DEAD_AFTER_MS = 30_000
 _IDLE_OPTION = "-c idle_in_transaction_session_timeout=60s"
 MIGRATIONS = PACKAGE / "migrations"
 _UNDEFINED_TABLE = "42P01"  # PostgreSQL, appendix A
+_DENIED = {_UNDEFINED_TABLE, "42501"}  # undefined_table, insufficient_privilege
 _BUSY = {"40001", "40P01", "55P03"}  # serialization_failure, deadlock_detected, lock_not_available
 _log = logging.getLogger(__name__)
 _URL_HINT = "Write it like postgresql+psycopg://user:password@host/database."
@@ -159,12 +160,15 @@ def others_transaction(engine: sa.Engine, variable: str) -> Iterator[sa.Connecti
         DatabaseAwayError: it is gone, or refuses its user.
         TransientError: somebody else holds a lock for too long, or both waited for each other (``database_busy``); rows
             that somebody else wrote meanwhile are in the way of ours (``database_conflict``).
-        PermanentError: it has not what is asked of it, e.g. a table or the right to it (code ``database_refused``).
+        PermanentError: it has not what is asked of it, e.g. a table or the right to it (``database_refused``), or does
+            not take what was to be written, e.g. a trigger objects (``row_refused``).
     """
     try:
         with engine.begin() as connection:
             yield connection
     except IntegrityError as error:  # one that its statement expects never comes so far
+        if not _is_taken(error):
+            raise _row_refused(variable, error) from None
         raise TransientError(
             f"The database of {variable} was changed by somebody else meanwhile: {_reason(error)}.",
             code="database_conflict",
@@ -181,11 +185,31 @@ def others_transaction(engine: sa.Engine, variable: str) -> Iterator[sa.Connecti
             raise DatabaseAwayError(
                 f"The database of {variable} can't be reached: {reason}.", hint="Check that it runs, then run again."
             ) from None
+        if not _is_denied(error):
+            raise _row_refused(variable, error) from None
         raise PermanentError(
             f"The database of {variable} refuses what is asked of it: {reason}.",
             code="database_refused",
             hint="Check its tables and sequences and what its user may do.",
         ) from None
+
+
+def _row_refused(variable: str, error: DBAPIError) -> PermanentError:
+    return PermanentError(
+        f"The database of {variable} does not take what was to be written: {_reason(error)}.",
+        code="row_refused",
+        hint="Correct what it names, then run again.",
+    )
+
+
+def _is_taken(error: DBAPIError) -> bool:
+    """Whether a key that must be unique is there already."""
+    return oracle.code_of(error.orig) == "ORA-00001" or getattr(error.orig, "sqlstate", "") == "23505"
+
+
+def _is_denied(error: DBAPIError) -> bool:
+    """Whether every statement of this kind would be refused."""
+    return oracle.code_of(error.orig) in oracle.DENIED or getattr(error.orig, "sqlstate", "") in _DENIED
 
 
 def _is_busy(error: DBAPIError) -> bool:

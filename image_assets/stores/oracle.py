@@ -17,11 +17,26 @@ CALL_TIMEOUT_MS = 60_000
 RECOVERABLE = frozenset(
     {
         *("ORA-00018", "ORA-00020", "ORA-00028", "ORA-00054", "ORA-00060", "ORA-01012", "ORA-01033", "ORA-01034"),
-        *("ORA-01089", "ORA-01090", "ORA-01092", "ORA-01555", "ORA-02391", "ORA-03113", "ORA-03114", "ORA-03135"),
+        *(
+            "ORA-02049",
+            "ORA-04068",
+            "ORA-01089",
+            "ORA-01090",
+            "ORA-01092",
+            "ORA-01555",
+            "ORA-02391",
+            "ORA-03113",
+            "ORA-03114",
+            "ORA-03135",
+        ),
         *("ORA-08177", "ORA-12153", "ORA-12514", "ORA-12516", "ORA-12519", "ORA-12520", "ORA-12528", "ORA-12537"),
         *("ORA-12541", "ORA-12547", "ORA-12570", "ORA-25408", "ORA-30006"),
         *("DPY-1001", "DPY-4005", "DPY-4011", "DPY-4024", "DPY-6000", "DPY-6001", "DPY-6005"),
     }
+)
+# Whatever the row: no such table or sequence, no right to it, no such user.
+DENIED = frozenset(
+    {"ORA-00942", "ORA-01017", "ORA-01031", "ORA-02289", "ORA-28000", "ORA-28001", "DPY-4000", "DPY-4001"}
 )
 # The address was found and answered, and what stops us is somebody else's lock or load.
 BUSY = frozenset({"ORA-00054", "ORA-00060", "ORA-01555", "ORA-08177", "ORA-30006", "DPY-4024"})

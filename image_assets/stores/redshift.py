@@ -19,8 +19,13 @@ Connect = Callable[[], psycopg2.extensions.connection]
 
 CONNECT_TIMEOUT_S = 5
 # Of two writers at the same time Redshift ends one so ("ERROR:1023 DETAIL: Serializable isolation violation").
-_SERIALIZATION = "1023"
-_BUSY = {"40001", "40P01"}  # serialization_failure, deadlock_detected (PostgreSQL, appendix A)
+_SERIALIZATION = ("1023", "ERROR:  1023", "ERROR:1023")
+# serialization_failure, deadlock_detected, lock_not_available, query_canceled (PostgreSQL, appendix A)
+_BUSY = {"40001", "40P01", "55P03", "57014"}
+# A statement waits for other writers and behind other queries: not for longer. A connection that was dropped on the way
+# says nothing by itself.
+_STATEMENT_TIMEOUT_MS = 300_000
+_KEEPALIVES: dict[str, Any] = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
 def connection_arguments(settings: Settings) -> dict[str, Any]:
@@ -41,7 +46,7 @@ def connector(arguments: dict[str, Any]) -> Connect:
     """Opens connections of these arguments."""
 
     def connect() -> psycopg2.extensions.connection:
-        connection: psycopg2.extensions.connection = psycopg2.connect(**arguments)
+        connection: psycopg2.extensions.connection = psycopg2.connect(**arguments, **_KEEPALIVES)
         return connection
 
     return connect
@@ -58,15 +63,16 @@ def cursor(connect: Connect) -> Iterator[psycopg2.extensions.cursor]:
     """
     try:
         with closing(connect()) as connection, connection, connection.cursor() as found:
+            found.execute("SET statement_timeout TO %s", (_STATEMENT_TIMEOUT_MS,))
             yield found
-    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-        raise UnreachableError(
-            f"Redshift can't be reached: {_line(error)}.", hint="Check REDSHIFT_HOST and its kin, then run again."
-        ) from None
     except psycopg2.Error as error:
-        if _SERIALIZATION in str(error) or error.pgcode in _BUSY:
+        if error.pgcode in _BUSY or str(error).lstrip().startswith(_SERIALIZATION):
             raise TransientError(
                 f"Redshift is busy: {_line(error)}.", code="redshift_busy", hint="Run again."
+            ) from None
+        if isinstance(error, (psycopg2.OperationalError, psycopg2.InterfaceError)):
+            raise UnreachableError(
+                f"Redshift can't be reached: {_line(error)}.", hint="Check REDSHIFT_HOST and its kin, then run again."
             ) from None
         raise PermanentError(
             f"Redshift refuses a statement: {_line(error)}.",

@@ -106,6 +106,6 @@ def _candidate(row: dict[str, Any]) -> Candidate | Outcome:
 def _is_id(value: object) -> bool:
     try:
         number = int(value)  # type: ignore[call-overload]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return bool(value == number) and 1 <= number <= MAX_ID

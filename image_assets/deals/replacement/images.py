@@ -90,9 +90,24 @@ class DealImages:
 
     @_retry
     def take_id(self) -> int:
-        """The id of a new image; one that is never used is a gap in the sequence, and harms nobody."""
+        """The id of a new image; one that is never used is a gap in the sequence, and harms nobody.
+
+        Raises:
+            PermanentError: an image has this id (code ``id_taken``): it would be taken for one that we put in.
+        """
         with self._transaction() as connection:
-            return int(connection.execute(sa.select(self._sequence.next_value())).scalar_one())
+            new_id = int(connection.execute(sa.select(self._sequence.next_value())).scalar_one())
+            owner = connection.execute(sa.select(images.c.deal_voucher_id).where(images.c.id == new_id)).scalar()
+        if owner is not None:
+            raise self._taken(new_id)
+        return new_id
+
+    def _taken(self, new_id: int) -> PermanentError:
+        return PermanentError(
+            f"The id {new_id} that {self._sequence.name} gave for a new image belongs to another one already.",
+            code="id_taken",
+            hint="Move the sequence past the highest id, then run again.",
+        )
 
     @_retry
     def put_first(self, entry: Entry, remember: Callable[[tuple[Placed, ...]], None]) -> Positions:
@@ -119,11 +134,7 @@ class DealImages:
             try:
                 connection.execute(_copy(entry.ref, entry.new_id))
             except IntegrityError:
-                raise PermanentError(
-                    f"The id {entry.new_id} that was taken for {entry.ref} belongs to another image already.",
-                    code="id_taken",
-                    hint=f"Move the sequence {self._sequence.name} past the highest id, then run again.",
-                ) from None
+                raise self._taken(entry.new_id) from None
         return Positions(before, dense(order))
 
     @_retry

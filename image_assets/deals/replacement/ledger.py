@@ -91,7 +91,7 @@ class Ledger:
             if changed.code != CHANGED or found is None or found.state not in way[way.index(state) :]:
                 raise
             return found
-        return replace(entry, state=state)
+        return self._one(entry.ref, entry.source_etag) or replace(entry, state=state)
 
     def forget(self, entry: Entry) -> None:
         """Give up an id that can't be used; nothing was put in with it."""

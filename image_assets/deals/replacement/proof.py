@@ -12,6 +12,7 @@ from image_assets.deals.model import ImageRef
 from image_assets.deals.observe import observe_deal
 from image_assets.deals.replacement.apply import Bench
 from image_assets.deals.replacement.service import ReplacementResult
+from image_assets.report import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ def incomplete_images(bench: Bench, results: Iterable[ReplacementResult]) -> lis
 def _put_in(results: Iterable[ReplacementResult]) -> dict[int, set[int]]:
     deals: dict[int, set[int]] = {}
     for result in results:
-        if result.positions.changed:
+        # Also those whose rows an earlier, dead run moved: this one has finished them.
+        if result.new_id and result.outcome.status is Status.DONE:
             deals.setdefault(result.deal_id, set()).add(result.new_id)
     return deals

@@ -83,8 +83,6 @@ def replace(
     for ref, ended in _deal_by_deal(refs, lambda ref: place(bench, ref, ledger.get(ref.image_id, [])), workers):
         if isinstance(ended, Exception):
             yield _failed(ref, ended)
-        elif ended.entry.state is State.DONE:
-            yield _result(ended, REPLACED)
         else:
             waiting.append(ended)
         if len(waiting) >= TOLD_AT_ONCE:
@@ -179,8 +177,12 @@ def _problem(candidate: Candidate, deal_id: int | None) -> PermanentError:
 
 
 def _to_undo(entries: Sequence[Entry]) -> Entry | None:
-    """Of an image's replacements the one to undo: the latest that is not undone, else one that is."""
-    return next((entry for entry in entries if entry.state is not State.RESTORED), entries[0] if entries else None)
+    """Of an image's replacements the one to undo: the latest that is not undone, else one that is.
+
+    One that has an id and no rows on record was never about to be put in.
+    """
+    begun = [entry for entry in entries if entry.before or entry.state is not State.TAKEN]
+    return next((entry for entry in begun if entry.state is not State.RESTORED), begun[0] if begun else None)
 
 
 def _deal_by_deal(
@@ -222,7 +224,9 @@ def _tell(bench: Bench, experiments: Experiments, placed: Sequence[Step]) -> Ite
         except ImageAssetsError as error:
             yield _told_late(step, error)
         else:
-            yield _result(replace_fields(step, entry=done), REPLACED, told=True)
+            # What is done already is told again: its experiment may have come, or come back, since.
+            told = step.entry.state is not State.DONE
+            yield _result(replace_fields(step, entry=done), REPLACED, told=told)
 
 
 def _told_late(step: Step, error: ImageAssetsError) -> ReplacementResult:

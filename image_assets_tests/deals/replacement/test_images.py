@@ -39,6 +39,14 @@ def test_rows_come_in_their_order_whatever_their_positions_are(deal_images: Deal
     assert deal_images.rows(6) == ()
 
 
+def test_an_id_that_an_image_has_is_not_given_out(deal_images: DealImages, shop: Shop) -> None:
+    shop.deal(5, [(NEW, 0)])
+    with pytest.raises(PermanentError) as taken:
+        deal_images.take_id()
+    assert taken.value.code == "id_taken"
+    assert deal_images.take_id() == NEW + 1
+
+
 def test_each_id_is_taken_once(deal_images: DealImages, shop: Shop) -> None:
     with ThreadPoolExecutor(8) as executor:
         taken = list(executor.map(lambda _: deal_images.take_id(), range(40)))
@@ -114,7 +122,7 @@ def test_an_id_that_another_image_has_is_told_and_nothing_is_moved(deal_images: 
     with pytest.raises(PermanentError) as taken:
         deal_images.put_first(ENTRY, forget)
     assert taken.value.code == "id_taken"
-    assert SEQUENCE in taken.value.hint
+    assert SEQUENCE in str(taken.value)
     assert shop.rows(5) == [(10, 4), (11, 9)]
 
 

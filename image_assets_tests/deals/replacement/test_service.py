@@ -106,6 +106,39 @@ def test_an_id_of_somebody_elses_is_given_up_and_the_next_run_takes_another(do: 
     assert shop.order(6) == [NEW]
 
 
+def test_an_id_of_the_same_deals_image_is_never_taken_for_the_new_one(do: Do, undo: Do, shop: Shop) -> None:
+    shop.deal(5, [(10, 0), (NEW, 1)])
+    shop.experiment(5, 10)
+    assert do(10)[10].outcome.reason == "id_taken"
+    assert shop.order(5) == [10, NEW]
+    assert shop.tests() == [(10, 1, None)]
+    assert undo(10)[10].outcome.reason == "not_replaced"
+    assert do(10)[10].new_id == NEW + 1
+    undo(10)
+    assert shop.order(5) == [10, NEW]
+
+
+def test_a_source_that_was_no_good_later_does_not_hide_the_replacement_from_restoring(
+    do: Do, undo: Do, shop: Shop, bucket: Bucket
+) -> None:
+    shop.deal(5, [(10, 0), (11, 1)])
+    shop.experiment(5, 10)
+    do(10)
+    bucket.put("images/deal/5/1000000.jpg", b"<html>")
+    assert do(10)[10].outcome.reason == "not_an_image"
+    assert undo(10)[10].outcome.status is Status.DONE
+    assert shop.order(5) == [10, 11]
+
+
+def test_an_experiment_that_comes_later_is_told_by_the_next_run(do: Do, shop: Shop, bucket: Bucket) -> None:
+    shop.deal(5, [(10, 0)])
+    bucket.put("images/deal/5/1000000.jpg", shop.source)
+    do(10)
+    shop.tested(5, 10)
+    assert do(10)[10].outcome.status is Status.UNCHANGED
+    assert shop.tests() == [(10, 3, NEW)]
+
+
 def test_two_winners_of_one_deal_are_put_in_one_after_the_other(do: Do, shop: Shop) -> None:
     shop.deal(5, [(10, 0), (11, 1), (12, 2)])
     for image_id in (10, 11):
