@@ -81,7 +81,7 @@ def place(bench: Bench, ref: ImageRef, known: Sequence[Entry]) -> Step:
     """
     etag, settled = source_and_entry(bench, ref, known)
     if settled is not None:
-        return Step(settled)
+        return Step(bench.ledger.advance(settled, State.PLACED) if settled.state is State.TAKEN else settled)
     bench.images.check_original(ref)
     entry = bench.ledger.begin(ref, etag, bench.images.take_id)
     if entry.state in (State.RESTORING, State.RESTORED):
@@ -122,7 +122,7 @@ def source_and_entry(bench: Bench, ref: ImageRef, known: Sequence[Entry]) -> tup
         PermanentError: there is no source and no replacement (``missing_source``).
         TransientError: the bucket is away.
     """
-    placed = [entry for entry in known if entry.state in (State.PLACED, State.DONE)]
+    placed = [entry for entry in known if _is_in_place(bench, entry)]
     try:
         etag = bench.store.etag_of(bench.source_of(ref))
     except NotFoundError:
@@ -134,6 +134,14 @@ def source_and_entry(bench: Bench, ref: ImageRef, known: Sequence[Entry]) -> tup
             hint="Upload it, or correct the ids or REPLACEMENT_SOURCE_KEY, then run again.",
         ) from None
     return etag, next((entry for entry in placed if entry.source_etag == etag), None)
+
+
+def _is_in_place(bench: Bench, entry: Entry) -> bool:
+    if entry.state in (State.PLACED, State.DONE):
+        return True
+    # A run may have died between its commit and its record of it.
+    begun = entry.state is State.TAKEN and bool(entry.before)
+    return begun and any(row.image_id == entry.new_id for row in bench.images.rows(entry.ref.deal_id))
 
 
 def _upload(bench: Bench, entry: Entry) -> int:

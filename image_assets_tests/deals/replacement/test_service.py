@@ -65,6 +65,23 @@ def test_a_source_that_was_deleted_since_leaves_the_replacement(do: Do, shop: Sh
     assert do(10)[10].outcome.status is Status.UNCHANGED
 
 
+def test_what_a_dead_run_had_committed_counts_even_without_its_source(
+    do: Do, undo: Do, shop: Shop, bucket: Bucket, work: Workplace
+) -> None:
+    shop.deal(5, [(10, 0), (11, 1)])
+    shop.experiment(5, 10)
+    do(10)
+    with psycopg.connect(shop.ledger) as connection:
+        connection.execute("UPDATE deal_image_replacements SET state = 'taken'")
+    bucket.client.delete_object(Bucket=bucket.name, Key="images/deal/5/1000000.jpg")
+    (shown,) = preview(work.bench, candidates_of([10]))
+    assert shown.outcome.status is Status.UNCHANGED
+    assert do(10)[10].new_id == NEW
+    assert shop.order(5) == [NEW, 11, 10]
+    assert undo(10)[10].outcome.status is Status.DONE
+    assert shop.order(5) == [10, 11]
+
+
 def test_another_source_is_another_replacement(do: Do, shop: Shop, bucket: Bucket) -> None:
     shop.deal(5, [(10, 0), (11, 1)])
     shop.experiment(5, 10)
