@@ -61,8 +61,12 @@ def test_a_file_passes_its_stages_on_the_clock(source: Source) -> None:
         eventually(lambda: source.fetched)
         eventually(lambda: read(client, gid)["fileStatus"] == "PROCESSING")
         assert read(client, gid)["image"] is None
-        clock.seconds += 5
-        eventually(lambda: read(client, gid)["fileStatus"] == "READY")
+
+        def is_ready_later() -> bool:
+            clock.seconds += 5  # each time: the last stage is planned only once the download is over
+            return bool(read(client, gid)["fileStatus"] == "READY")
+
+        eventually(is_ready_later)
         assert read(client, gid)["image"] == {
             "url": f"{server.url}/cdn/hat.jpg?v={server.shop.files[0].version}",
             "width": 60,
