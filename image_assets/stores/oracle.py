@@ -5,8 +5,12 @@ Here: what differs from other databases. Not here: typed errors of connections (
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
 
 CONNECT_TIMEOUT_S = 5.0
 # The longest that one statement may take, waiting for other people's locks included; the driver then breaks it off
@@ -67,6 +71,27 @@ def make_oracle_engine(url: URL | str, *, kept: int, dsn: str = "", user: str = 
         connection.call_timeout = CALL_TIMEOUT_MS  # type: ignore[attr-defined]
 
     return engine
+
+
+class server_time(GenericFunction[Any]):  # noqa: N801 - it stands in statements like a function of SQL
+    """The time by the server's clock, for columns without a time zone.
+
+    Oracle's CURRENT_TIMESTAMP is in the zone of the session, which a driver takes from its own machine; SYSDATE is what
+    the other writers of a table use (Oracle, SQL Language Reference).
+    """
+
+    type = sa.DateTime()
+    inherit_cache = True
+
+
+@compiles(server_time)
+def _server_time(*_: Any, **__: Any) -> str:
+    return "CURRENT_TIMESTAMP"
+
+
+@compiles(server_time, "oracle")
+def _oracle_time(*_: Any, **__: Any) -> str:
+    return "SYSDATE"
 
 
 def code_of(error: BaseException | None) -> str:

@@ -116,7 +116,8 @@ def test_a_job_replaces_named_images_shows_them_first_and_another_restores_them(
 
 def test_a_job_with_images_that_fail_or_none_fails(dagster: Dagster, deals: Shop) -> None:
     del deals
-    for image_ids, said in (([10, 99], "1 of 2 images failed"), ([], "image_ids is []")):
+    refused = f"image_ids must be a positive whole number, not {2**63}"
+    for image_ids, said in (([10, 99], "1 of 2 images failed"), ([], "image_ids is empty"), ([2**63], refused)):
         ops = {"replace_images": {"config": {"image_ids": image_ids}}}
         run = dagster.run_job("replace_deal_images", ops=ops)
         assert not run.success

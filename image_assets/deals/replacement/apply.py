@@ -104,12 +104,16 @@ def put_back(bench: Bench, entry: Entry) -> Step:
     """Undo a replacement: the original returns to where it was, the new image's row is removed, its files stay.
 
     Raises:
-        PermanentError: other tables refer to the new image (``in_use``).
+        PermanentError: other tables refer to the new image (``in_use``); the replacement stands then.
         TransientError: a system is away, or another run works on this replacement.
     """
     if entry.state is not State.RESTORING:
         entry = bench.ledger.advance(entry, State.RESTORING)
-    positions = bench.images.put_back(entry)
+    try:
+        positions = bench.images.put_back(entry)
+    except PermanentError:
+        bench.ledger.give_up_restoring(entry)
+        raise
     return Step(bench.ledger.advance(entry, State.RESTORED), positions)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import dagster as dg
 from pydantic import Field
 
+from image_assets.deals.functions import positive
 from image_assets.deals.replacement import service
 from image_assets.deals.replacement.assets import CANDIDATES_KEY, POOL, open_resources, result_metadata
 from image_assets.deals.replacement.functions import candidates_of
@@ -86,11 +87,9 @@ def restore_images(
 
 
 def _named(image_ids: list[int]) -> list[int]:
-    if not image_ids or min(image_ids) < 1:
-        raise InputError(
-            f"image_ids is {image_ids}.", hint="Name images by their positive numbers in the run's config."
-        )
-    return image_ids
+    if not image_ids:
+        raise InputError("image_ids is empty.", hint="Name images by their numbers in the run's config.")
+    return [positive("image_ids", image_id) for image_id in image_ids]
 
 
 def _report(context: dg.OpExecutionContext, work: Workplace, results: Iterable[ReplacementResult]) -> None:

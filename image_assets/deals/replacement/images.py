@@ -19,6 +19,7 @@ from image_assets.deals.replacement.plan import free_places, in_order, moves, or
 from image_assets.deals.replacement.tables import images
 from image_assets.errors import PermanentError, TransientError
 from image_assets.stores.database import others_transaction
+from image_assets.stores.oracle import server_time
 
 # The original program: "STATUS_ID (1 = live)".
 LIVE = 1
@@ -97,7 +98,7 @@ class DealImages:
         """
         with self._transaction() as connection:
             new_id = int(connection.execute(sa.select(self._sequence.next_value())).scalar_one())
-            owner = connection.execute(sa.select(images.c.deal_voucher_id).where(images.c.id == new_id)).scalar()
+            owner = _owner(connection, new_id)
         if owner is not None:
             raise self._taken(new_id)
         return new_id
@@ -132,8 +133,11 @@ class DealImages:
             remember(before)
             _move(connection, rows, order)
             try:
-                connection.execute(_copy(entry.ref, entry.new_id))
+                with connection.begin_nested():
+                    connection.execute(_copy(entry.ref, entry.new_id))
             except IntegrityError:
+                if _owner(connection, entry.new_id) is None:
+                    raise  # e.g. somebody put an image at position 0 meanwhile
                 raise self._taken(entry.new_id) from None
         return Positions(before, dense(order))
 
@@ -165,6 +169,10 @@ class DealImages:
     def _transaction(self) -> Iterator[sa.Connection]:
         with others_transaction(self._engine, self._variable) as connection:
             yield connection
+
+
+def _owner(connection: sa.Connection, image_id: int) -> int | None:
+    return connection.execute(sa.select(images.c.deal_voucher_id).where(images.c.id == image_id)).scalar()
 
 
 def _rows(connection: sa.Connection, deal_id: int) -> list[Placed]:
@@ -224,7 +232,7 @@ def _copy(ref: ImageRef, new_id: int) -> sa.Insert:
         "status_id": sa.literal(LIVE, sa.Integer),
         # `1234.jpg` becomes `5678.jpg`, and a name that says something else is kept.
         "file_name": sa.func.replace(c.file_name, str(ref.image_id), str(new_id)),
-        "created_date": sa.func.current_timestamp(),
+        "created_date": server_time(),
     }
     source = sa.select(*values.values(), *(c[name] for name in _SHARED)).where(c.id == ref.image_id)
     return sa.insert(images).from_select([*values, *_SHARED], source)

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from image_assets.deals.model import ImageRef
 from image_assets.deals.replacement.model import Entry, Placed, State
 from image_assets.deals.replacement.tables import replacements as table
-from image_assets.errors import TransientError
+from image_assets.errors import PermanentError, TransientError
 from image_assets.stores.database import transaction
 
 CHANGED = "replacement_changed"
@@ -58,14 +58,24 @@ class Ledger:
         """The replacement of an image by a source: the one there is, or a new one with an id of its own.
 
         One that was undone begins anew, with the id it had.
+
+        Raises:
+            PermanentError: the new id is another replacement's (code ``id_taken``).
         """
         known = self._one(ref, source_etag)
         if known is None:
             values = {"image_id": ref.image_id, "source_etag": source_etag, "deal_id": ref.deal_id}
-            new = insert(table).values(**values, new_image_id=take_id(), state=State.TAKEN.value)
+            new_id = take_id()
+            new = insert(table).values(**values, new_image_id=new_id, state=State.TAKEN.value)
             with transaction(self._engine) as connection:
-                connection.execute(new.on_conflict_do_nothing(index_elements=[table.c.image_id, table.c.source_etag]))
+                connection.execute(new.on_conflict_do_nothing())
             known = self._one(ref, source_etag)
+            if known is None and new_id in self.by_new([new_id]):
+                raise PermanentError(
+                    f"The id {new_id} was given for a new image before.",
+                    code="id_taken",
+                    hint="Move the sequence of new images past the highest id, then run again.",
+                )
         elif known.state is State.RESTORED:
             self._update(known, state=State.TAKEN.value, rows_before=[])
             known = self._one(ref, source_etag)
@@ -92,6 +102,10 @@ class Ledger:
                 raise
             return found
         return self._one(entry.ref, entry.source_etag) or replace(entry, state=state)
+
+    def give_up_restoring(self, entry: Entry) -> None:
+        """Say that a replacement that was to be undone stands."""
+        self._update(entry, state=State.PLACED.value)
 
     def forget(self, entry: Entry) -> None:
         """Give up an id that can't be used; nothing was put in with it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +90,20 @@ class Shop:
                 "INSERT INTO temp.opt_image_variants (deal_voucher_id, original_image_id, status) VALUES (%s, %s, %s)",
                 (deal_id, image_id, status),
             )
+
+    @contextmanager
+    def used(self, image_id: int) -> Iterator[None]:
+        """Have a row of another table refer to an image."""
+        child = sa.Table("deal_voucher_product_image", sa.MetaData(), sa.Column("image_id", sa.BigInteger))
+        refer = f"ALTER TABLE {child.name} ADD FOREIGN KEY (image_id) REFERENCES {images.name} (id)"
+        with self.deals.begin() as connection:
+            child.create(connection)
+            connection.execute(sa.text(refer))
+            connection.execute(sa.insert(child).values(image_id=image_id))
+        try:
+            yield
+        finally:
+            child.drop(self.deals)
 
     def rows(self, deal_id: int) -> list[tuple[int, int | None]]:
         """A deal's (image, position), by position and id."""

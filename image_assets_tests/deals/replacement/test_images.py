@@ -88,21 +88,22 @@ def test_positions_that_have_to_be_unique_are_at_every_moment(deal_images: DealI
     assert shop.order(5) == [11, 12, 14, 10, 13]
 
 
-def test_an_image_that_somebody_adds_meanwhile_gets_its_place(deal_images: DealImages, shop: Shop) -> None:
+@pytest.mark.parametrize("place", [2, 0], ids=["where the original goes", "where the new image goes"])
+def test_an_image_that_somebody_adds_meanwhile_gets_its_place(deal_images: DealImages, shop: Shop, place: int) -> None:
     with shop.deals.begin() as connection:
         unique = "CREATE UNIQUE INDEX one_place ON deal_voucher_image (deal_voucher_id, position)"
         connection.execute(sa.text(unique))
-    shop.deal(5, [(10, 0), (11, 1)])
+    shop.deal(5, [(10, 4), (11, 9)])
     seen: list[tuple[Placed, ...]] = []
 
     def add(rows: tuple[Placed, ...]) -> None:
         if not seen:
-            shop.deal(5, [(12, 2)])  # where the original is about to go
+            shop.deal(5, [(12, place)])
         seen.append(rows)
 
     deal_images.put_first(ENTRY, add)
     assert [len(rows) for rows in seen] == [2, 3]
-    assert shop.order(5) == [NEW, 11, 10, 12]
+    assert shop.order(5) == [NEW, 12, 10, 11]
 
 
 def test_an_original_that_is_gone_or_not_live_changes_nothing(deal_images: DealImages, shop: Shop) -> None:
@@ -149,26 +150,11 @@ def test_the_original_comes_back_and_the_new_image_goes(deal_images: DealImages,
 def test_a_new_image_that_others_refer_to_stays(deal_images: DealImages, shop: Shop) -> None:
     shop.deal(5, [(10, 0)])
     deal_images.put_first(ENTRY, forget)
-    child = sa.Table(
-        "deal_voucher_product_image",
-        sa.MetaData(),
-        sa.Column("image_id", sa.BigInteger, nullable=False),
-    )
-    with shop.deals.begin() as connection:
-        child.create(connection)
-        connection.execute(
-            sa.text(
-                "ALTER TABLE deal_voucher_product_image ADD FOREIGN KEY (image_id) REFERENCES deal_voucher_image (id)"
-            )
-        )
-        connection.execute(sa.insert(child).values(image_id=NEW))
-    try:
+    with shop.used(NEW):
         with pytest.raises(PermanentError) as used:
             deal_images.put_back(ENTRY)
         assert used.value.code == "in_use"
         assert shop.order(5) == [NEW, 10]
-    finally:
-        child.drop(shop.deals)
 
 
 def test_two_at_the_same_deal_wait_for_each_other_and_see_what_the_other_did(

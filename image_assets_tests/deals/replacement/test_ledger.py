@@ -11,7 +11,7 @@ import pytest
 from image_assets.deals.model import ImageRef
 from image_assets.deals.replacement.ledger import CHANGED, Ledger
 from image_assets.deals.replacement.model import State
-from image_assets.errors import TransientError
+from image_assets.errors import PermanentError, TransientError
 from image_assets.stores.database import NotMigratedError, make_engine
 from image_assets_tests.deals.replacement.conftest import placed
 
@@ -32,6 +32,14 @@ def test_a_replacement_keeps_the_id_it_was_begun_with(ledger: Ledger) -> None:
     assert ledger.begin(REF, "a", lambda: next(ids)) == first
     assert ledger.begin(REF, "b", lambda: next(ids)).new_id == 2
     assert next(ids) == 3
+
+
+def test_an_id_that_another_replacement_has_is_refused(ledger: Ledger) -> None:
+    ledger.begin(REF, "a", lambda: 1)
+    with pytest.raises(PermanentError, match="The id 1 was given") as taken:
+        ledger.begin(ImageRef(6, 11), "a", lambda: 1)
+    assert taken.value.code == "id_taken"
+    assert ledger.of([11]) == {}
 
 
 def test_many_who_begin_at_once_have_the_same_id(ledger: Ledger) -> None:

@@ -209,6 +209,18 @@ def test_what_is_being_restored_is_not_replaced_meanwhile(do: Do, undo: Do, shop
     assert shop.order(5) == [10, 11]
 
 
+def test_a_replacement_that_can_not_be_undone_stands_and_may_be_undone_later(do: Do, undo: Do, shop: Shop) -> None:
+    shop.deal(5, [(10, 0), (11, 1)])
+    shop.experiment(5, 10)
+    do(10)
+    with shop.used(NEW):
+        assert undo(10)[10].outcome.reason == "in_use"
+        assert do(10)[10].new_id == NEW
+        assert shop.order(5) == [NEW, 11, 10]
+    undo(10)
+    assert shop.order(5) == [10, 11]
+
+
 @pytest.mark.usefixtures("quick_retries")
 def test_experiments_that_are_away_stop_a_run_before_it_writes(work: Workplace, shop: Shop) -> None:
     shop.deal(5, [(10, 0)])
