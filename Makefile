@@ -24,7 +24,7 @@ help:
 	@echo "make soak    run those that take minutes: kills, storms, fuzzing, browsers, whole programs"
 	@echo "make coverage run both a fifth slower, and say which lines none of them reaches"
 	@echo "make lint    check style, types, import contracts and definitions"
-	@echo "make bench   measure renderer, storefront, marketplace, intake and queue (takes minutes; sharp needs npm)"
+	@echo "make bench   measure renderer, audit, storefront, marketplace, intake and queue (takes minutes; sharp needs npm)"
 	@echo "make setup   create .venv and .env; the others do it too"
 
 setup: .venv/.ready .env
@@ -78,6 +78,7 @@ format: setup
 bench: setup
 	$(UV) sync --frozen --all-extras --group bench --no-python-downloads --python "$(shell command -v $(PYTHON))"
 	$(BIN)/python benchmarks/rendering.py
+	$(BIN)/python benchmarks/audit.py
 	$(BIN)/python benchmarks/storefront.py
 	$(BIN)/python benchmarks/marketplace.py
 	$(BIN)/python benchmarks/intake.py

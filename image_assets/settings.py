@@ -75,6 +75,7 @@ class Settings(VendorSettings):
 
     deals_prefix: str = Field("images/deal/", validation_alias="DEALS_PREFIX")
     deals_variant_set: str = Field("deals", validation_alias="DEALS_VARIANT_SET")
+    deals_s3_inventory: str = Field("", validation_alias="DEALS_S3_INVENTORY")
     deals_workers: int = Field(8, ge=1, le=64, validation_alias="DEALS_WORKERS")
     deals_check_sample: int = Field(5, ge=0, le=10_000, validation_alias="DEALS_CHECK_SAMPLE")
 

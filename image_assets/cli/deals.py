@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from image_assets.deals.service import Audit
     from image_assets.report import Report
     from image_assets.stores.s3 import ObjectStore
+    from image_assets.stores.s3_inventory import Manifest
 
 app = typer.Typer(help="Deal images: every main image has all its size variants.", no_args_is_help=True)
 
@@ -38,13 +39,21 @@ def audit(
         list[str] | None,
         typer.Option(help="Only deals of this prefix: 10 to 99, 1 to 9, or other. Repeat for more; default: all."),
     ] = None,
+    inventory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MANIFEST",
+            help="Read an S3 Inventory report instead: a manifest.json, here or at s3://; or the s3:// folder of the "
+            "reports, for the newest.",
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Listings at the same time.")] = 8,
     save_csv: Annotated[
         Path | None, typer.Option(help="Write the incomplete images to this file, as `deals generate` reads it.")
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Show what is missing, by LIST alone; writes nothing to the bucket."""
+    """Show what is missing, by LIST or by an S3 Inventory report; writes nothing to the bucket."""
     from image_assets.deals.functions import layout_from
     from image_assets.deals.model import DEAL_PREFIXES
     from image_assets.deals.service import audit as run_audit
@@ -57,16 +66,39 @@ def audit(
     settings = load_settings()
     store = ObjectStore.from_settings(settings)
     partitions = list(dict.fromkeys(prefix)) if prefix else list(DEAL_PREFIXES)
-    audits = sorted(
-        run_audit(store, layout_from(settings), partitions, workers=workers),
-        key=lambda found: DEAL_PREFIXES.index(found.partition),
-    )
+    layout, manifest = layout_from(settings), None
+    if inventory:
+        manifest, found = _audit_report(store, layout, inventory, partitions)
+    else:
+        found = list(run_audit(store, layout, partitions, workers=workers))
+    audits = sorted(found, key=lambda audit: DEAL_PREFIXES.index(audit.partition))
     if save_csv:
         _save_csv(audits, save_csv)
     if json:
-        print_json(_audit_json(audits, store))
+        print_json(_audit_json(audits, store, manifest))
     else:
         _print_audit(audits, store)
+        _print_source(store, manifest)
+
+
+def _audit_report(
+    store: ObjectStore, layout: Layout, location: str, partitions: list[str]
+) -> tuple[Manifest, list[Audit]]:
+    from image_assets.deals.observe_report import open_report
+    from image_assets.deals.service import audit_report
+    from image_assets.stores.s3 import ObjectStore
+    from image_assets.stores.s3_inventory import find_report
+
+    source = find_report(location, lambda bucket: ObjectStore(store.client, bucket))
+    with open_report(source, layout, store.bucket, partitions, details=False) as report:
+        return report.manifest, list(audit_report(report, layout, partitions))
+
+
+def _print_source(store: ObjectStore, manifest: Manifest | None) -> None:
+    if manifest is None:
+        out.print(f"{store.requests['ListObjectsV2']:,} LIST requests, nothing written.")
+    else:
+        out.print(f"As the report of {manifest.created_at:%Y-%m-%d %H:%M} UTC says, {manifest.url}; nothing written.")
 
 
 def _print_audit(audits: list[Audit], store: ObjectStore) -> None:
@@ -97,12 +129,13 @@ def _print_audit(audits: list[Audit], store: ObjectStore) -> None:
             err.print(f"empty: {ref} has variants of 0 bytes; delete them to have them rendered")
         for key in found.plan.unknown_keys:
             err.print(f"unknown: {store.url(key)}")
-    out.print(f"{store.requests['ListObjectsV2']:,} LIST requests, nothing written.")
 
 
-def _audit_json(audits: list[Audit], store: ObjectStore) -> dict[str, object]:
+def _audit_json(audits: list[Audit], store: ObjectStore, manifest: Manifest | None) -> dict[str, object]:
+    report = {"manifest": manifest.url, "observed_at": manifest.created_at.isoformat()} if manifest else None
     return {
         "list_requests": store.requests["ListObjectsV2"],
+        "report": report,
         "prefixes": [
             {
                 "prefix": found.partition,

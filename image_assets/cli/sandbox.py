@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from typing import Annotated
 
 import typer
 
@@ -57,6 +58,28 @@ def env() -> None:
         raise no_sandbox_error()
     for name, value in status["env"].items():
         typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def inventory(csv: Annotated[bool, typer.Option("--csv", help="CSV files instead of Parquet.")] = False) -> None:
+    """Deliver an S3 Inventory report of the deal images' bucket, as AWS does once a day; print its address."""
+    from image_assets.sandbox import inventory_report
+    from image_assets.sandbox.status import running
+    from image_assets.stores.s3 import ObjectStore
+
+    settings = load_settings()
+    if running(settings.state_dir) is None:
+        raise no_sandbox_error()
+    store = ObjectStore.from_settings(settings)
+    key = inventory_report.deliver(
+        lambda key, body: store.replace(key, body, content_type="application/octet-stream"),
+        list(inventory_report.listed_rows(store.client, store.bucket)),
+        bucket=store.bucket,
+        destination=store.bucket,
+        folder="inventory",
+        file_format="CSV" if csv else "Parquet",
+    )
+    typer.echo(store.url(key))
 
 
 @app.command()

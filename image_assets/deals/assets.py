@@ -6,16 +6,18 @@ Here: partitions and frames in, metadata and check results out. Not here: any ru
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Lock
 
 import dagster as dg
+from pydantic import Field
 
 from image_assets.deals import checks, frames as deal_frames
 from image_assets.deals.apply import ApplyOptions, ImageResult, apply_work
 from image_assets.deals.frames import INVENTORY, PLAN, REQUEST_RESULTS, RESULTS, frame_context
 from image_assets.deals.functions import layout_from
-from image_assets.deals.model import DealPlan, ImageRef, Layout
+from image_assets.deals.model import DealPlan, ImageRef, Inventory, Layout
+from image_assets.deals.observe_report import open_report
 from image_assets.deals.partitions import REQUEST_FILES, deal_prefix, deal_request
 from image_assets.deals.plan import make_plan
 from image_assets.deals.requests import read_requests
@@ -31,12 +33,13 @@ from image_assets.orchestration.metadata import (
     report_metadata,
     table,
 )
-from image_assets.orchestration.partitions import first_run_id, follows_parents, run_footer
+from image_assets.orchestration.partitions import Metadata, first_run_id, follows_parents, run_footer
 from image_assets.orchestration.resources import FrameStoreResource, ObjectStoreResource, SettingsResource
 from image_assets.report import Outcome, Report, Status
 from image_assets.settings import Settings
 from image_assets.stores.frames import Footer, Frame, FrameStore
 from image_assets.stores.s3 import ObjectStore
+from image_assets.stores.s3_inventory import find_report
 
 GROUP = "deals"
 INVENTORY_KEY = dg.AssetKey(["deals", "image_inventory"])
@@ -71,10 +74,38 @@ class Workplace:
         loaded = settings.load()
         return cls(loaded, layout_from(loaded), objects.deals(loaded), frames.store(loaded))
 
-    def footer(self, context: dg.AssetExecutionContext, counts: dict[str, int], **parents: str) -> Footer:
-        """The footer of a frame written by this run; ``parents`` are frame ids by noun."""
+    def footer(
+        self,
+        context: dg.AssetExecutionContext,
+        counts: dict[str, int],
+        observed_at: datetime | None = None,
+        **parents: str,
+    ) -> Footer:
+        """The footer of a frame of what was so at a time, or is now; ``parents`` are frame ids by noun."""
         named = {f"{GROUP}/{noun}": frame_id for noun, frame_id in parents.items()}
-        return run_footer(context, counts, parents=named, content=frame_context(self.layout))
+        return run_footer(context, counts, parents=named, content=frame_context(self.layout), observed_at=observed_at)
+
+    def write_inventory(
+        self,
+        context: dg.AssetExecutionContext,
+        partition: str,
+        inventory: Inventory,
+        observed_at: datetime | None = None,
+    ) -> None:
+        """Write a partition's inventory, which was so at a time, or now."""
+        counts = {"keys": inventory.keys, "images": len(inventory.images)}
+        columns = deal_frames.inventory_columns(inventory)
+        self.frames.write(INVENTORY, partition, columns, self.footer(context, counts, observed_at))
+
+
+class InventoryConfig(dg.Config):
+    """Where the bucket's content is read from."""
+
+    s3_inventory: str = Field(
+        default="",
+        description="s3:// address of an S3 Inventory report's manifest.json, or of the folder of the reports for the "
+        "newest; empty: DEALS_S3_INVENTORY, and where that is empty too the bucket is listed",
+    )
 
 
 @dg.asset(
@@ -85,30 +116,47 @@ class Workplace:
     backfill_policy=ranges,
     retry_policy=transient_retries,
     freshness_policy=nightly_freshness,
-    description="What is in the bucket, by LIST alone: per image a presence bit mask, sizes and the main image's ETag.",
+    description="What is in the bucket, by LIST or by an S3 Inventory report, never by asking for objects: per image a "
+    "presence bit mask, sizes and the main image's ETag.",
 )
 def image_inventory(
     context: dg.AssetExecutionContext,
+    config: InventoryConfig,
     settings: SettingsResource,
     objects: ObjectStoreResource,
     frames: FrameStoreResource,
 ) -> dg.MaterializeResult:
-    """List each partition and write its frame as soon as it is ready."""
+    """Observe each partition and write its frame as soon as it is ready."""
     with dagster_failures():
         work = Workplace.open(settings, objects, frames)
         done = {key for key in context.partition_keys if _written_by_this_run(work, context, key)}
         for key in done:
             context.log.info("Partition %s was observed before this run was interrupted; kept.", key)
         left = [key for key in context.partition_keys if key not in done]
-        for observed in audit(work.store, work.layout, left, workers=work.settings.deals_workers):
-            counts = {"keys": observed.inventory.keys, "images": len(observed.inventory.images)}
-            columns = deal_frames.inventory_columns(observed.inventory)
-            work.frames.write(INVENTORY, observed.partition, columns, work.footer(context, counts))
+        location = config.s3_inventory or work.settings.deals_s3_inventory
+        metadata = _read_report(work, context, left, location) if location else _list(work, context, left)
         for key in context.partition_keys:
             frame = work.frames.read(INVENTORY, key)
-            metadata = count_metadata(frame.footer.counts) | {"dagster/uri": work.frames.url(INVENTORY, key)}
-            context.add_asset_metadata(metadata, partition_key=key)
-    return dg.MaterializeResult(metadata={"list_requests": work.store.requests["ListObjectsV2"]})
+            shown = {"dagster/uri": work.frames.url(INVENTORY, key), "observed_at": frame.footer.observed_at}
+            context.add_asset_metadata(count_metadata(frame.footer.counts) | shown, partition_key=key)
+    return dg.MaterializeResult(metadata=metadata)
+
+
+def _list(work: Workplace, context: dg.AssetExecutionContext, partitions: Sequence[str]) -> Metadata:
+    for observed in audit(work.store, work.layout, partitions, workers=work.settings.deals_workers):
+        work.write_inventory(context, observed.partition, observed.inventory)
+    return {"list_requests": dg.MetadataValue.int(work.store.requests["ListObjectsV2"])}
+
+
+def _read_report(
+    work: Workplace, context: dg.AssetExecutionContext, partitions: Sequence[str], location: str
+) -> Metadata:
+    store = work.store
+    source = find_report(location, lambda bucket: ObjectStore(store.client, bucket))
+    with open_report(source, work.layout, store.bucket, partitions) as report:
+        for partition, inventory in report.whole(partitions):
+            work.write_inventory(context, partition, inventory, report.manifest.created_at)
+    return {"s3_inventory": dg.MetadataValue.text(source.url)}
 
 
 def _written_by_this_run(work: Workplace, context: dg.AssetExecutionContext, partition: str) -> bool:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from image_assets.deals.apply import EXISTING, GENERATED, ApplyOptions, ImageResult, complete_image, missing_source
 from image_assets.deals.model import DealPlan, ImageRef, Inventory, Layout, ObservedImage, Work
@@ -19,6 +20,9 @@ from image_assets.imaging.probe import probe_from
 from image_assets.parallel import parallel_map
 from image_assets.report import Outcome, Status
 from image_assets.stores.s3 import ObjectStore
+
+if TYPE_CHECKING:
+    from image_assets.deals.observe_report import ReportInventory
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,16 @@ def audit(store: ObjectStore, layout: Layout, partitions: Sequence[str], *, work
     ):
         inventory = result.unwrap()
         yield Audit(result.item, inventory, make_plan(inventory, layout.variant_set))
+
+
+def audit_report(report: ReportInventory, layout: Layout, partitions: Sequence[str]) -> Iterator[Audit]:
+    """Plan partitions as a report shows them; yields each in its turn.
+
+    Of their images only those are in the audit's inventory that are not plainly complete.
+    """
+    for partition, inventory, complete in report.unfinished(partitions):
+        plan = make_plan(inventory, layout.variant_set)
+        yield Audit(partition, inventory, replace(plan, complete=plan.complete + complete))
 
 
 def plan_requests(

@@ -37,6 +37,7 @@ def run_footer(
     *,
     parents: Mapping[str, str] | None = None,
     content: Mapping[str, str] | None = None,
+    observed_at: datetime | None = None,
 ) -> Footer:
     """The footer of a frame that this run writes now.
 
@@ -45,10 +46,11 @@ def run_footer(
         counts: exact numbers.
         parents: frame ids by the parent's asset key.
         content: what the columns depend on beside the data: a footer's context.
+        observed_at: when it was so, in UTC; now where it is not given.
     """
     return Footer(
         run_id=first_run_id(context),
-        observed_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        observed_at=(observed_at or datetime.now(UTC)).isoformat(timespec="seconds"),
         parents=parents or {},
         context=content or {},
         counts=counts or {},

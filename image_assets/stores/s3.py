@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
 import stamina
@@ -26,6 +26,7 @@ log_retries_without_arguments()
 
 # A page of ListObjectsV2 holds at most 1,000 keys (S3 API reference), which is also what one request costs.
 PAGE_KEYS = 1000
+_CHUNK = 1 << 20
 
 
 def _botocore_does_not_retry(error: Exception) -> bool:
@@ -179,6 +180,19 @@ class ObjectStore:
         return StoredObject(
             key, body, answer["ETag"].strip('"'), answer.get("ContentType", ""), answer.get("Metadata", {})
         )
+
+    @_retry
+    def download(self, key: str, target: BinaryIO) -> None:
+        """Write an object into an open file as it comes, from the file's beginning.
+
+        Raises:
+            NotFoundError, AccessDeniedError, PermanentError, TransientError: as for `get`.
+        """
+        target.seek(0)
+        target.truncate()
+        with aws_errors(f"GET {self.url(key)}"):
+            for chunk in self.client.get_object(Bucket=self.bucket, Key=key)["Body"].iter_chunks(_CHUNK):
+                target.write(chunk)
 
     @_retry
     def get_head(self, key: str, length: int) -> bytes:

@@ -9,12 +9,15 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from image_assets.cli import common
 from image_assets.deals.model import ImageRef
+from image_assets.sandbox.inventory_report import deliver, listed_rows
 from image_assets_tests.cli.conftest import Cli
 from image_assets_tests.conftest import Aws, Bucket
 from image_assets_tests.faults import delay, error
@@ -102,6 +105,32 @@ def test_audit_of_some_prefixes_lists_only_those_each_once(cli: Cli, aws: Aws) -
     found = json.loads(cli("deals", "audit", "--prefix", "20", "--prefix", "12", "--prefix", "12", "--json").out)
     assert [row["prefix"] for row in found["prefixes"]] == ["12", "20"]
     assert aws.faults.count("GET", "list-type=2") == 2
+
+
+def test_audit_by_an_inventory_report_says_the_same_and_lists_nothing(
+    cli: Cli, filled: Bucket, s3: Any, aws: Aws, tmp_path: Path
+) -> None:
+    rows, saved = list(listed_rows(s3, filled.name)), [tmp_path / "list.csv", tmp_path / "report.csv"]
+    at = datetime(2026, 11, 30, 1, 2, tzinfo=UTC)
+    key = deliver(filled.put, rows, bucket=filled.name, destination=filled.name, folder="inv", at=at)
+    listed = cli("deals", "audit", "--save-csv", str(saved[0]))
+    aws.faults.clear()
+    for named in (key, "inv/" + filled.name + "/all/"):
+        found = cli("deals", "audit", "--inventory", f"s3://{filled.name}/{named}", "--save-csv", str(saved[1]))
+        assert (found.code, found.err) == (0, listed.err)
+        *table, said = found.out.splitlines()
+        assert table == listed.out.splitlines()[:-1]
+        assert said == f"As the report of 2026-11-30 01:02 UTC says, s3://{filled.name}/{key}; nothing written."
+        assert saved[1].read_bytes() == saved[0].read_bytes()
+    assert aws.faults.count("GET", "images/deal/") == writes(aws) == 0
+
+
+def test_audit_by_a_report_that_is_none_is_exit_code_2_and_a_sentence(cli: Cli, filled: Bucket, tmp_path: Path) -> None:
+    del filled
+    for named, said in ((str(tmp_path), "is no manifest of an S3 Inventory report"), ("none.json", "not found")):
+        refused = cli("deals", "audit", "--inventory", named)
+        assert (refused.code, refused.out) == (2, "")
+        assert said in refused.err
 
 
 @pytest.mark.parametrize("prefix", ["0", "100", "", "abc", "OTHER", "1-9"])

@@ -219,7 +219,7 @@ def test_sandbox_commands_without_a_sandbox(cli: Cli) -> None:
     assert json.loads(cli("sandbox", "status", "--json").out) == {"running": False, "pid": None}
     down = cli("sandbox", "down")
     assert (down.code, down.out) == (0, "No sandbox was running.\n")
-    for command in ("env", "reset"):
+    for command in ("env", "reset", "inventory"):
         result = cli("sandbox", command)
         assert result.code == 2
         assert result.err == f"error: {no_sandbox_error()}\n"

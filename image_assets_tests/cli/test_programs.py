@@ -32,6 +32,10 @@ def test_a_sandbox_is_started_used_and_stopped_from_the_command_line(
         assert announced["AWS_ENDPOINT_URL"] in cli("sandbox", "status").out
         audited = json.loads(cli("deals", "audit", "--prefix", "12", "--json").out)
         assert audited["prefixes"][0]["images"] > 0
+        for wanted in ((), ("--csv",)):
+            manifest = cli("sandbox", "inventory", *wanted).out.strip()
+            by_report = json.loads(cli("deals", "audit", "--inventory", manifest, "--prefix", "12", "--json").out)
+            assert (by_report["prefixes"], by_report["list_requests"]) == (audited["prefixes"], 0)
         assert "sample objects are in place again." in cli("sandbox", "reset").out
         assert cli("sandbox", "up").code == 2
     finally:

@@ -7,7 +7,9 @@ partitions where one will do; ranges where a range is the point.
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -15,8 +17,12 @@ from dagster import MarkdownMetadataValue
 from PIL import Image
 
 from image_assets.deals.assets import INVENTORY_KEY, PLAN_KEY, REQUESTS_KEY, VARIANTS_KEY
+from image_assets.deals.frames import INVENTORY, PLAN
 from image_assets.deals.model import ImageRef, Layout
 from image_assets.paths import data_dir
+from image_assets.sandbox.inventory_report import deliver, listed_rows
+from image_assets.settings import load_settings
+from image_assets.stores.frames import FrameStore
 from image_assets_tests.conftest import Aws, Bucket
 from image_assets_tests.dagster_runs import Dagster, Run, numbers, rows
 from image_assets_tests.deals_dagster.conftest import DEALS
@@ -37,6 +43,10 @@ def all_keys(layout: Layout, ref: ImageRef) -> set[str]:
 
 def sources_read(aws: Aws, layout: Layout, ref: ImageRef) -> int:
     return aws.faults.count("GET", layout.source_key(ref))
+
+
+def frame_store() -> FrameStore:
+    return FrameStore.from_settings(load_settings())
 
 
 def lists(aws: Aws) -> int:
@@ -174,6 +184,45 @@ def test_one_run_covers_a_range_of_partitions(
     done = {name: numbers(found)["done"] for name, found in run.materialized(VARIANTS_KEY).items()}
     assert done == {"10": 1, "11": 0, "12": 1}
     assert bucket.keys() == all_keys(layout, refs[0]) | all_keys(layout, refs[1]) | {layout.source_key(outside)}
+
+
+def test_an_inventory_report_is_read_in_place_of_lists_and_what_follows_is_the_same(
+    dagster: Dagster, bucket: Bucket, s3: Any, aws: Aws, photograph: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.put_image(GOOD, photograph)
+    bucket.put_image(ImageRef(13000, 1), photograph, ("email",))
+    assert dagster.materialize(*DEALS[:2], partitions=("12", "13")).success
+    frames = {kind: [frame_store().read(kind, key) for key in ("12", "13")] for kind in (INVENTORY, PLAN)}
+    at = datetime(2026, 11, 30, 1, 2, tzinfo=UTC)
+    rows = list(listed_rows(s3, bucket.name))
+    key = deliver(bucket.put, rows, bucket=bucket.name, destination=bucket.name, folder="inv", at=at)
+    monkeypatch.setenv("DEALS_S3_INVENTORY", f"s3://{bucket.name}/inv/{bucket.name}/all/")
+    aws.faults.clear()
+    by_setting = dagster.materialize(*DEALS[:2], partitions=("12", "13"))
+    assert by_setting.success
+    assert lists(aws) == 1  # for the newest report
+    config = {INVENTORY_KEY: {"s3_inventory": f"s3://{bucket.name}/{key}"}}
+    assert dagster.materialize(*DEALS[:2], partitions=("12", "13"), config=config).success
+    assert lists(aws) == 1
+    for kind, by_list in frames.items():
+        for partition, expected in zip(("12", "13"), by_list, strict=True):
+            found = frame_store().read(kind, partition)
+            assert found.table.equals(expected.table)
+            assert found.footer.frame_id == expected.footer.frame_id
+            assert found.footer.observed_at == "2026-11-30T01:02:00+00:00"
+    shown = by_setting.materialized(INVENTORY_KEY)["12"]
+    assert shown["observed_at"].value == "2026-11-30T01:02:00+00:00"
+    assert shown["s3_inventory"].value == f"s3://{bucket.name}/{key}"
+
+
+def test_a_report_that_can_not_be_read_fails_the_run_with_a_sentence(
+    dagster: Dagster, bucket: Bucket, photograph: bytes
+) -> None:
+    bucket.put_image(GOOD, photograph)
+    config = {INVENTORY_KEY: {"s3_inventory": f"s3://{bucket.name}/inv/"}}
+    run = dagster.materialize(INVENTORY_KEY, partition="12", config=config)
+    assert not run.success
+    assert "There is no complete S3 Inventory report in s3://" in run.failure
 
 
 def test_a_range_run_that_broke_off_goes_on_from_there_when_it_is_executed_again(
