@@ -44,6 +44,9 @@ from image_assets_tests.canary_systems import BUCKET, Systems, started, variable
 from image_assets_tests.conftest import Aws
 from image_assets_tests.vendors.webhook import serve_webhook
 
+# All of them wait for one run through every area, with every logger at its most talkative: minutes on a slow machine.
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture(scope="module")
 def systems(postgres: EmbeddedPostgres) -> Iterator[Systems]:
