@@ -19,6 +19,7 @@ import duckdb
 
 from image_assets.deals.model import (
     ABSENT,
+    DEAL_PREFIXES,
     EXPERIMENT_SUFFIX,
     ImageRef,
     Inventory,
@@ -167,10 +168,9 @@ def _read(
     try:
         connection.execute(f"CREATE TABLE images AS {_images(layout, details=details)}")
         connection.execute("CREATE TABLE unknown (part VARCHAR, key VARCHAR)")
-        unknown = "deal_id IS NULL OR strays > 0"
         # Nearly always there are none, and the files are read once.
-        if connection.execute(f"SELECT 1 FROM images WHERE {unknown} LIMIT 1").fetchone():
-            connection.execute("DELETE FROM images WHERE deal_id IS NULL OR present IS NULL")
+        if connection.execute("SELECT 1 FROM images WHERE deal_id IS NULL LIMIT 1").fetchone():
+            connection.execute("DELETE FROM images WHERE deal_id IS NULL")
             read = f"SELECT tail, key, {_IDS} FROM (SELECT *, {_MATCHED} AS ids FROM parsed)"
             connection.execute(f"INSERT INTO unknown SELECT {_part('tail')}, key FROM ({read}) WHERE deal_id IS NULL")
         zeros = 10 ** len(EXPERIMENT_SUFFIX)
@@ -217,7 +217,8 @@ def _parsed(listed: str, layout: Layout, partitions: Sequence[str]) -> str:
     length = " ".join(f"WHEN {place} THEN {len(ending)}" for place, ending in longest)
     skipped, skipped_bytes = len(layout.prefix), len(layout.prefix.encode())
     wanted = ", ".join(_quoted(name) for name in partitions)
-    only = f"AND {_part('tail')} IN ({wanted})" if partitions else ""
+    some = partitions and len(set(partitions)) < len(DEAL_PREFIXES)
+    only = f"AND {_part('tail')} IN ({wanted})" if some else ""
     return f"""
         WITH positions AS (
             SELECT *, CAST(CASE {position} END AS TINYINT) AS position, substr(key, {skipped + 1}) AS tail
@@ -249,12 +250,11 @@ def _images(layout: Layout, *, details: bool) -> str:
             SELECT stem,
                 bit_or(1::BIGINT << position) AS present,
                 bit_or(1::BIGINT << position) FILTER (size = 0) AS hollow,
-                {etag} AS e_tag, {sizes} AS sizes,
-                count(*) FILTER (position IS NULL) AS strays
+                {etag} AS e_tag, {sizes} AS sizes
             FROM parsed GROUP BY stem
         )
         SELECT {_IDS}, {_part("stem")} AS part, present, coalesce(hollow, 0) AS hollow,
-            trim(coalesce(e_tag, ''), '"') AS e_tag, sizes, strays
+            trim(coalesce(e_tag, ''), '"') AS e_tag, sizes
         FROM (SELECT *, {_MATCHED} AS ids FROM stems)
     """
 
