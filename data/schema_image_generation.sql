@@ -650,6 +650,22 @@ CREATE TABLE deal_image_replacements (
 
 UPDATE alembic_version SET version_num='0006' WHERE alembic_version.version_num = '0005';
 
+-- Running upgrade 0006 -> 0007
+
+CREATE TABLE deal_touches (
+    deal_id BIGSERIAL NOT NULL, 
+    number BIGINT DEFAULT '1' NOT NULL, 
+    batch BIGINT, 
+    touched_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL, 
+    CONSTRAINT pk_deal_touches PRIMARY KEY (deal_id)
+);
+
+CREATE INDEX ix_deal_touches_batch ON deal_touches (batch, touched_at);
+
+CREATE SEQUENCE deal_touch_batches;
+
+UPDATE alembic_version SET version_num='0007' WHERE alembic_version.version_num = '0006';
+
 COMMIT;
 
 INSERT INTO image_generation_schedule (schedule_name) VALUES ('default_image_generation_schedule') ON CONFLICT DO NOTHING;
@@ -687,6 +703,7 @@ ALTER TABLE generated_images ENABLE ROW LEVEL SECURITY;
 ALTER TABLE generated_image_decisions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE image_generation_counts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE deal_image_replacements ENABLE ROW LEVEL SECURITY;
+ALTER TABLE deal_touches ENABLE ROW LEVEL SECURITY;
 ALTER VIEW enhancement_overview SET (security_invoker = true);
 ALTER VIEW products_pending_review SET (security_invoker = true);
 ALTER VIEW recent_enhanced_images SET (security_invoker = true);

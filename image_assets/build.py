@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from image_assets.deals import assets as deals_assets, automation as deals_automation
+from image_assets.deals.repair import automation as repair_automation
 from image_assets.deals.replacement import assets as replacement_assets, automation as replacement_automation
 from image_assets.enhancement import assets as enhancement_assets, automation as enhancement_automation
 from image_assets.generation import assets as generation_assets, automation as generation_automation
@@ -32,8 +33,8 @@ def build_definitions(*, resources: Mapping[str, Any] | None = None) -> dg.Defin
         *(enhancement_assets, generation_assets),
     )
     automation = (
-        *(deals_automation, replacement_automation, storefront_automation, marketplace_automation),
-        *(enhancement_automation, generation_automation),
+        *(deals_automation, repair_automation, replacement_automation, storefront_automation),
+        *(marketplace_automation, enhancement_automation, generation_automation),
     )
     return dg.Definitions(
         assets=[asset for area in assets for asset in area.default_assets],

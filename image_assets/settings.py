@@ -76,6 +76,7 @@ class Settings(VendorSettings):
     deals_prefix: str = Field("images/deal/", validation_alias="DEALS_PREFIX")
     deals_variant_set: str = Field("deals", validation_alias="DEALS_VARIANT_SET")
     deals_s3_inventory: str = Field("", validation_alias="DEALS_S3_INVENTORY")
+    deals_events_queue_url: str | None = Field(None, validation_alias="DEALS_EVENTS_QUEUE_URL")
     deals_workers: int = Field(8, ge=1, le=64, validation_alias="DEALS_WORKERS")
     deals_check_sample: int = Field(5, ge=0, le=10_000, validation_alias="DEALS_CHECK_SAMPLE")
 

@@ -188,6 +188,7 @@ class VendorSettings(BaseSettings):
 
 SANDBOX_PROVIDES = {
     *("s3_bucket", "requests_s3_bucket", "media_s3_bucket", "sqs_queue_url", "database_url", "catalog_database_url"),
+    "deals_events_queue_url",
     *("shopify_shop", "shopify_access_token", "plytix_api_key", "plytix_api_password"),
     *("enhanced_s3_bucket", "gemini_api_key", "api_tokens"),
     *("generation_s3_bucket", "openai_api_key", "stability_api_key"),
@@ -216,5 +217,6 @@ HINTS = {
     "gemini_api_key": "Set it to an API key of Google AI Studio.",
     "api_tokens": "Set it to the tokens that may use the API, each with its owner's name: alice:long-random-text.",
     "sqs_queue_url": "Set it to the URL of the request queue.",
+    "deals_events_queue_url": "Set it to the URL of the queue that gets the bucket's S3 event notifications.",
     "database_url": "Set it to the project's own PostgreSQL, e.g. postgresql+psycopg://user:password@host/image_assets.",
 }

@@ -60,11 +60,15 @@ def run_setup(settings: Settings, *, queue_missing: bool = False) -> Iterator[st
         queued = _prepare_generation(settings, url, queue_missing=queue_missing)
         said = f", {queued:,} products queued" if queue_missing else ""
         yield f"generation: schedule and providers are there{said}."
-    if settings.sqs_queue_url is None:
-        yield "queue: SQS_QUEUE_URL is not set; skipped."
-    else:
-        name = urlsplit(settings.sqs_queue_url).path.rsplit("/", 1)[-1]
-        yield f"queue: {ensure_queue(make_client(settings, 'sqs'), name)} and its dead-letter queue are ready."
+    for system, variable, address in (
+        ("queue", "SQS_QUEUE_URL", settings.sqs_queue_url),
+        ("deal events", "DEALS_EVENTS_QUEUE_URL", settings.deals_events_queue_url),
+    ):
+        if address is None:
+            yield f"{system}: {variable} is not set; skipped."
+        else:
+            name = urlsplit(address).path.rsplit("/", 1)[-1]
+            yield f"{system}: {ensure_queue(make_client(settings, 'sqs'), name)} and its dead-letter queue are ready."
 
 
 def _prepare_generation(settings: Settings, url: str, *, queue_missing: bool) -> int:
@@ -107,6 +111,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("product API", _api),
         ("frames", _frames),
         ("queue", _queue),
+        ("deal events", _deal_events),
         ("database", _database),
         ("alerts", _alerts),
     ]
@@ -335,6 +340,17 @@ def _queue(settings: Settings) -> tuple[State, str]:
     if settings.sqs_queue_url is None:
         return State.OFF, "SQS_QUEUE_URL: the enhancement area has no queue"
     queue = Queue.from_settings(settings)
+    return State.OK, f"{queue.url}, about {queue.depth()} messages waiting, {dead_letters(queue)} dead letters"
+
+
+def _deal_events(settings: Settings) -> tuple[State, str]:
+    from image_assets.stores.aws import make_client
+    from image_assets.stores.inbox import dead_letters
+    from image_assets.stores.sqs import Queue
+
+    if settings.deals_events_queue_url is None:
+        return State.OFF, "DEALS_EVENTS_QUEUE_URL: deal images are repaired by audits alone"
+    queue = Queue(make_client(settings, "sqs"), settings.deals_events_queue_url)
     return State.OK, f"{queue.url}, about {queue.depth()} messages waiting, {dead_letters(queue)} dead letters"
 
 

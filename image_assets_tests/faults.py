@@ -61,6 +61,17 @@ def death(kill: Callable[[], None], *, carried_out: bool) -> Answer:
     return answer
 
 
+def after(do: Callable[[], None]) -> Answer:
+    """Answer as usual, once something else was done too."""
+
+    def answer(app: WsgiApp, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        body = list(app(environ, start_response))
+        do()
+        return body
+
+    return answer
+
+
 def lose_answer(app: WsgiApp, environ: Environ, start_response: Any) -> Iterable[bytes]:
     """Do the work, then drop the connection before the client hears of it."""
     list(app(environ, start_response))

@@ -59,6 +59,7 @@ SNAPSHOT = {
     },
     "sensors": {
         "amazon_mapping_files": "STOPPED",
+        "deal_object_events": "STOPPED",
         "deal_request_files": "STOPPED",
         "deals_automation": "RUNNING",
         "enhancement_requests": "STOPPED",
@@ -83,6 +84,7 @@ SNAPSHOT = {
         "generation_retry_failed",
         "marketplace_unlink",
         "relay_outbox",
+        "repair_touched_deals",
         "replace_deal_images",
         "restore_deal_images",
         "retry_failed_deal_images",

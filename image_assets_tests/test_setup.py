@@ -135,6 +135,7 @@ def whole(
             "PLYTIX_PER_10_S": "100000",
             "PLYTIX_PER_HOUR": "1000000",
             "SQS_QUEUE_URL": queue_url,
+            "DEALS_EVENTS_QUEUE_URL": queue_url,
             "ALERT_WEBHOOK_URL": "https://hooks.example.com/services/T000/B000/doctor-webhook-path",
         }
         return change(**{**working, **changes})
@@ -169,12 +170,14 @@ def broken(settings: Settings) -> dict[str, str]:
 def test_setup_migrates_the_database_and_creates_the_queues_and_may_be_repeated(
     change: Change, s3: Any, database_url: str, queue_url: str
 ) -> None:
-    settings = change(DATABASE_URL=database_url, SQS_QUEUE_URL=queue_url)
+    events_url = f"{queue_url}-events"
+    settings = change(DATABASE_URL=database_url, SQS_QUEUE_URL=queue_url, DEALS_EVENTS_QUEUE_URL=events_url)
     first = list(run_setup(settings))
     assert first == [
         f"database: at revision {head_revision()}.",
         "generation: schedule and providers are there.",
         f"queue: {queue_url} and its dead-letter queue are ready.",
+        f"deal events: {events_url} and its dead-letter queue are ready.",
     ]
     assert list(run_setup(settings)) == first
     with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
@@ -190,6 +193,7 @@ def test_setup_skips_what_is_not_set(change: Change) -> None:
     assert list(run_setup(change())) == [
         "database: DATABASE_URL is not set; skipped.",
         "queue: SQS_QUEUE_URL is not set; skipped.",
+        "deal events: DEALS_EVENTS_QUEUE_URL is not set; skipped.",
     ]
 
 
@@ -214,7 +218,7 @@ def test_the_doctor_finds_everything_well(whole: Change) -> None:
     assert list(found) == [
         "environment", "state folder", "variant set", "renderer", "deal images", "request files", "deals database",
         "experiments", "product images", "catalog", "shop", "plytix", "enhanced images", "gemini", "generated images",
-        "image makers", "product API", "frames", "queue", "database", "alerts",
+        "image makers", "product API", "frames", "queue", "deal events", "database", "alerts",
     ]  # fmt: skip
     assert {finding.state for finding in found.values()} == {State.OK}
     assert found["variant set"].detail == "deals, 14 variants"
@@ -241,7 +245,7 @@ def test_the_doctor_says_what_is_not_set(change: Change, s3: Any) -> None:
     off = {name: finding.detail for name, finding in found.items() if finding.state is State.OFF}
     assert set(off) == {
         "request files", "deals database", "experiments", "catalog", "shop", "plytix", "gemini", "product API", "queue",
-        "database", "alerts",
+        "deal events", "database", "alerts",
     }  # fmt: skip
     for name, variable in (
         ("request files", "REQUESTS_S3_BUCKET"),
@@ -253,6 +257,7 @@ def test_the_doctor_says_what_is_not_set(change: Change, s3: Any) -> None:
         ("gemini", "GEMINI_API_KEY"),
         ("product API", "API_TOKENS"),
         ("queue", "SQS_QUEUE_URL"),
+        ("deal events", "DEALS_EVENTS_QUEUE_URL"),
         ("database", "DATABASE_URL"),
         ("alerts", "ALERT_WEBHOOK_URL"),
     ):
@@ -276,7 +281,7 @@ def test_a_finding_is_plain_values() -> None:
 def test_the_doctor_finds_a_dead_s3_and_goes_on(whole: Change) -> None:
     found = broken(whole(AWS_ENDPOINT_URL=f"http://127.0.0.1:{closed_port()}"))
     assert set(found) == {
-        "deal images", "request files", "product images", "enhanced images", "generated images", "queue",
+        "deal images", "request files", "product images", "enhanced images", "generated images", "queue", "deal events",
     }  # fmt: skip
     for detail in found.values():
         assert "no answer" in detail
@@ -438,10 +443,13 @@ def test_the_doctor_finds_a_missing_bucket_of_generated_images_and_a_book_that_i
         assert said in found["generated images"]
 
 
-def test_the_doctor_finds_a_missing_queue(whole: Change, aws: Aws) -> None:
-    found = broken(whole(SQS_QUEUE_URL=f"{aws.url}/123456789012/no-such-queue"))
-    assert set(found) == {"queue"}
-    assert "not found" in found["queue"]
+@pytest.mark.parametrize(
+    ("variable", "system"), [("SQS_QUEUE_URL", "queue"), ("DEALS_EVENTS_QUEUE_URL", "deal events")]
+)
+def test_the_doctor_finds_a_missing_queue(whole: Change, aws: Aws, variable: str, system: str) -> None:
+    found = broken(whole(**{variable: f"{aws.url}/123456789012/no-such-queue"}))
+    assert set(found) == {system}
+    assert "not found" in found[system]
 
 
 def test_the_doctor_finds_a_bad_variant_set(whole: Change) -> None:
@@ -482,7 +490,7 @@ def test_everything_broken_is_reported_at_once(whole: Change) -> None:
     assert set(found) == {
         "variant set", "deal images", "request files", "deals database", "experiments", "product images", "catalog",
         "shop", "plytix", "frames", "queue", "database", "enhanced images", "gemini", "generated images",
-        "image makers",
+        "image makers", "deal events",
     }  # fmt: skip
 
 

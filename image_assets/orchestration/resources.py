@@ -11,7 +11,7 @@ import dagster_aws.s3
 from sqlalchemy import Engine
 
 from image_assets.settings import Settings, load_settings
-from image_assets.stores.aws import client_arguments, make_session
+from image_assets.stores.aws import client_arguments, make_client, make_session
 from image_assets.stores.database import make_engine
 from image_assets.stores.frames import FrameStore
 from image_assets.stores.redshift import Connect, connection_arguments, connector
@@ -74,11 +74,15 @@ class ObjectStoreResource(dg.ConfigurableResource[ObjectStore]):
 
 
 class SqsResource(dg.ConfigurableResource[Queue]):
-    """The request queue (dagster-aws has no SQS resource)."""
+    """Queues by their setting (dagster-aws has no SQS resource)."""
 
     def queue(self, settings: Settings, *, patience_s: float | None = None) -> Queue:
         """The queue of ``SQS_QUEUE_URL``; arguments as `Queue.from_settings`. Raises SettingsError."""
         return Queue.from_settings(settings, patience_s=patience_s)
+
+    def deal_events(self, settings: Settings) -> Queue:
+        """The queue of ``DEALS_EVENTS_QUEUE_URL``. Raises SettingsError."""
+        return Queue(make_client(settings, "sqs"), settings.require("deals_events_queue_url"))
 
 
 class DatabaseResource(dg.ConfigurableResource[Engine]):

@@ -31,11 +31,19 @@ _UNFINISHED = [
 def partitions_in_progress(instance: dg.DagsterInstance, job: str, dead_before: datetime) -> set[str]:
     """The partitions that unfinished runs of a job are for; of a job without partitions, an empty name.
 
+    Arguments and what counts as unfinished as for `tags_in_progress`.
+    """
+    return tags_in_progress(instance, job, _PARTITION_TAG, dead_before)
+
+
+def tags_in_progress(instance: dg.DagsterInstance, job: str, tag: str, dead_before: datetime) -> set[str]:
+    """The values of a tag that unfinished runs of a job have; of those without, an empty one.
+
     A run that began before ``dead_before`` is none of them: should it live after all, leases keep the two apart.
     """
     records = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=_UNFINISHED))
     alive = (record.dagster_run for record in records if _began(record) >= dead_before)
-    return {run.tags.get(_PARTITION_TAG, "") for run in alive}
+    return {run.tags.get(tag, "") for run in alive}
 
 
 def _began(record: dg.RunRecord) -> datetime:

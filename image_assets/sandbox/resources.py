@@ -29,6 +29,7 @@ from image_assets.sandbox.sample_storefront import (
 from image_assets.sandbox.samples import sample_objects
 from image_assets.stores.aws import client_config, make_session
 from image_assets.stores.database import make_engine
+from image_assets.stores.sqs import ensure_queue
 
 if TYPE_CHECKING:
     from image_assets.sandbox.shopify.shop import Shop
@@ -37,6 +38,7 @@ BUCKET = "deal-images"
 REQUESTS_BUCKET = "requests"
 # Spec 04.
 QUEUE = "product-image-processing"
+EVENTS_QUEUE = "deal-image-events"
 # Beside the routes of the vendors' (``server.py``).
 RESET_PATH = "/sandbox/reset"
 _BUCKETS = (BUCKET, REQUESTS_BUCKET, MEDIA_BUCKET, RAW_BUCKET, ENHANCED_BUCKET, GENERATED_BUCKET)
@@ -89,6 +91,18 @@ def create_buckets(env: Mapping[str, str]) -> None:
     s3 = make_client(env, "s3")
     for bucket in _BUCKETS:
         s3.create_bucket(Bucket=bucket)
+
+
+def send_events(env: Mapping[str, str]) -> str:
+    """Have S3 tell of every change of deal images in a queue, as a merchant configures it; returns its URL."""
+    sqs, s3 = make_client(env, "sqs"), make_client(env, "s3")
+    url = ensure_queue(sqs, EVENTS_QUEUE)
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
+    s3.put_bucket_notification_configuration(
+        Bucket=BUCKET, NotificationConfiguration={"QueueConfigurations": [{"QueueArn": arn, "Events": events}]}
+    )
+    return url
 
 
 def reset(env: Mapping[str, str]) -> int:

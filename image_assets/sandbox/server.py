@@ -211,6 +211,7 @@ class Sandbox:
         # moto keeps buckets for the life of the process: an earlier sandbox of this one may have left objects.
         for bucket, samples in resources.bucket_samples().items():
             self._aws.fill(bucket, samples)
+        self.env["DEALS_EVENTS_QUEUE_URL"] = resources.send_events(self.env)
 
     def _start_shopify(self) -> None:
         self._shopify.start()

@@ -156,9 +156,11 @@ def test_setup_says_what_it_prepared(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, database_url: str, env: dict[str, str]
 ) -> None:
     result = cli("setup")
-    assert (result.code, result.out) == (
-        0,
-        "database: DATABASE_URL is not set; skipped.\nqueue: SQS_QUEUE_URL is not set; skipped.\n",
+    assert result.code == 0
+    assert result.out == (
+        "database: DATABASE_URL is not set; skipped.\n"
+        "queue: SQS_QUEUE_URL is not set; skipped.\n"
+        "deal events: DEALS_EVENTS_QUEUE_URL is not set; skipped.\n"
     )
     queue = f"{env['AWS_ENDPOINT_URL']}/123456789012/{env['S3_BUCKET_NAME']}"
     monkeypatch.setenv("DATABASE_URL", database_url)
@@ -170,6 +172,7 @@ def test_setup_says_what_it_prepared(
             f"database: at revision {head_revision()}.\n"
             "generation: schedule and providers are there.\n"
             f"queue: {queue} and its dead-letter queue are ready.\n"
+            "deal events: DEALS_EVENTS_QUEUE_URL is not set; skipped.\n"
         )
 
 
@@ -190,7 +193,7 @@ def test_doctor_is_exit_code_0_when_nothing_is_broken(cli: Cli) -> None:
     assert [line.split()[0] for line in result.out.splitlines()[1:]] == [
         "environment", "state", "variant", "renderer", "deal", "request", "deals", "experiments", "product",
         "catalog", "shop", "plytix", "enhanced", "gemini", "generated", "image", "product", "frames", "queue",
-        "database", "alerts",
+        "deal", "database", "alerts",
     ]  # fmt: skip
     assert "FAILED" not in result.out
 
