@@ -124,7 +124,8 @@ def runs_to_ask_for(batches: Mapping[int, int], in_progress: Collection[str], no
 
 @dg.sensor(
     name="deal_object_events",
-    job=repair_touched_deals,
+    # By its name: with the job itself Dagster makes the sensor anew when it binds resources, and warns of its own beta.
+    job_name=repair_touched_deals.name,
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.STOPPED,
     description="Takes S3's event notifications out of DEALS_EVENTS_QUEUE_URL, and starts runs for the deals in which "
